@@ -1,0 +1,118 @@
+"""What every command shares: option types, progress on stderr, JSON on stdout.
+
+Nothing heavy is imported here: ``edgedigits --help`` must answer at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edgedigits.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print the result as one JSON document on standard output.")
+]
+DataOption = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        metavar="DATA",
+        help="digits, mnist, fashion-mnist, or a path: .csv, .npz, a folder of IDX files, "
+        "a folder with one sub-folder of pictures a class.",
+    ),
+]
+DataDirOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        envvar="EDGEDIGITS_DATA",
+        metavar="FOLDER",
+        help="Where downloaded data lies, for example FOLDER/mnist/*-ubyte.gz.",
+    ),
+]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+
+
+def stderr() -> Console:
+    """The console for progress and remarks; results go to standard output."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def stdout() -> Console:
+    """The console for results; as wide as needed where it is not a terminal."""
+    from rich.console import Console
+
+    if sys.stdout.isatty():
+        return Console(highlight=False)
+    return Console(highlight=False, width=200)
+
+
+def print_json(document: dict[str, Any] | list[Any]) -> None:
+    """Print one JSON document; an object gets ``schema_version`` in front."""
+    if isinstance(document, dict):
+        from edgedigits.run import SCHEMA_VERSION
+
+        document = {"schema_version": SCHEMA_VERSION, **document}
+    sys.stdout.write(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Progress]:
+    """Bars and lines on standard error; bars only where that is a terminal."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress as Bars,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = stderr()
+    bars = Bars(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bars:
+        yield _Shown(bars, console)
+
+
+class _Shown:
+    """One bar a step; a step that begins ends the one before."""
+
+    def __init__(self, bars: Any, console: Console) -> None:
+        self._bars = bars
+        self._console = console
+        self._what = ""
+        self._task: Any = None
+
+    def update(self, what: str, done: float, total: float | None, note: str = "") -> None:
+        if what != self._what:
+            if self._task is not None:
+                self._bars.remove_task(self._task)
+            self._task = self._bars.add_task(what, total=total, note=note)
+            self._what = what
+        self._bars.update(self._task, completed=done, total=total, note=note)
+
+    def say(self, line: str) -> None:
+        self._console.print(line, markup=False)

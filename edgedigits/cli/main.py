@@ -1,0 +1,80 @@
+"""The program: its commands, its exit codes, and no traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from edgedigits import __version__
+from edgedigits.errors import EdgedigitsError
+
+app = typer.Typer(
+    name="edgedigits",
+    help="Train, prune, quantise and measure small image classifiers, and run them on a Pi.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"edgedigits {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Train, prune, quantise and measure small image classifiers, and run them on a Pi."""
+
+
+def run() -> None:
+    """Entry point: exit code 0, 1 for failure, 2 for usage, 130 when interrupted."""
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except EdgedigitsError as error:
+        return _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+    except typer.Abort:
+        return _fail("interrupted", 130)
+    except BrokenPipeError:
+        # The reader of our output has gone, as `| head` does: not a failure, and nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+            return _fail(f"{error.format_message()} (see 'edgedigits --help')", error.exit_code)
+        if os.environ.get("EDGEDIGITS_DEBUG"):
+            raise
+        what = " ".join(str(error).split()) or type(error).__name__
+        return _fail(
+            f"unexpected {type(error).__name__}: {what[:400]} "
+            "(set EDGEDIGITS_DEBUG=1 to see where, and please report it)",
+            1,
+        )
+
+
+def _fail(message: str, code: int) -> int:
+    if message:
+        sys.stderr.write(f"edgedigits: {message}\n")
+    return code
+
+
+if __name__ == "__main__":
+    run()

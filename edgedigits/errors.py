@@ -1,0 +1,74 @@
+"""Every error that edgedigits raises on purpose.
+
+::
+
+    EdgedigitsError                 exit code 1
+    ├── UsageError                  exit code 2: an option or a name that does not exist or does not fit
+    ├── MissingPackageError         the job needs an extra that is not installed
+    ├── DataError                   a data set that cannot be read or does not fit
+    │   └── DownloadError           a data set that could not be fetched, or came with a wrong checksum
+    ├── RunError                    a run folder that is missing something, or cannot be written
+    ├── TrainingError               training or pruning cannot start or did not work
+    ├── ModelFileError              a .keras or .tflite file that cannot be used
+    ├── ConversionError             a conversion failed, or made something other than what was asked
+    └── QualityError                a variant lost more accuracy than was allowed
+
+A message is one line: it names the file or option, says what was found, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class EdgedigitsError(Exception):
+    """Base of all errors raised on purpose; the command line prints its text and exits with 1."""
+
+    exit_code = 1
+
+
+class UsageError(EdgedigitsError):
+    """A name, option or path that does not exist or does not fit; exit code 2."""
+
+    exit_code = 2
+
+
+class MissingPackageError(EdgedigitsError):
+    """A package of an extra is not installed.
+
+    Args:
+        job: what was asked for, for example ``"training"``.
+        extra: the extra that brings the package, for example ``"train"``.
+        package: the package that could not be imported.
+    """
+
+    def __init__(self, job: str, extra: str, package: str) -> None:
+        super().__init__(
+            f"{job} needs {package}, which is not installed: pip install 'edgedigits[{extra}]'"
+        )
+
+
+class DataError(EdgedigitsError):
+    """A data set that cannot be read, or does not fit what it is used for."""
+
+
+class DownloadError(DataError):
+    """A data set that could not be fetched, or whose checksum is wrong."""
+
+
+class RunError(EdgedigitsError):
+    """A run folder that lacks a file, holds a damaged one, or cannot be written."""
+
+
+class TrainingError(EdgedigitsError):
+    """Training or pruning cannot be done as asked."""
+
+
+class ModelFileError(EdgedigitsError):
+    """A ``.keras`` or ``.tflite`` file that cannot be used."""
+
+
+class ConversionError(EdgedigitsError):
+    """A conversion failed, or its result is not what was asked for."""
+
+
+class QualityError(EdgedigitsError):
+    """A variant lost more accuracy than allowed."""

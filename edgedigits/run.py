@@ -1,0 +1,291 @@
+"""The run folder: the names of its files, its manifest, and writing without breaking anything.
+
+Each step of the work reads and writes named files of one folder::
+
+    runs/NAME/
+      run.json             command, model, data and its digests, seed, settings, versions, host
+      split.json           indices of the validation (and held-out test) pictures
+      model.keras          the float model; pruned.keras and channels.keras beside it
+      history.json         loss and accuracy by epoch
+      calibration.json     the calibration set: indices, class counts, method, seed, digest
+      exports/VARIANT.tflite
+      evaluations/VARIANT.json
+      report/              pictures and report.html
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgedigits import __version__
+from edgedigits.errors import RunError, UsageError
+
+SCHEMA_VERSION = 1
+PREVIOUS_SUFFIX = ".previous"  # where an overwritten run is kept
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of one run. Nothing is read or written by asking for a path."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.path.name
+
+    @property
+    def manifest_file(self) -> Path:
+        """``run.json``."""
+        return self.path / "run.json"
+
+    @property
+    def split_file(self) -> Path:
+        """``split.json``."""
+        return self.path / "split.json"
+
+    @property
+    def history_file(self) -> Path:
+        """``history.json``."""
+        return self.path / "history.json"
+
+    @property
+    def calibration_file(self) -> Path:
+        """``calibration.json``."""
+        return self.path / "calibration.json"
+
+    @property
+    def exports(self) -> Path:
+        """Folder of the ``.tflite`` files."""
+        return self.path / "exports"
+
+    @property
+    def evaluations(self) -> Path:
+        """Folder of the evaluation results."""
+        return self.path / "evaluations"
+
+    @property
+    def report(self) -> Path:
+        """Folder of pictures and ``report.html``."""
+        return self.path / "report"
+
+    def model_file(self, source: str = "model") -> Path:
+        """``SOURCE.keras``; source is ``model``, ``pruned`` or ``channels``."""
+        return self.path / f"{source}.keras"
+
+    def export_file(self, variant: str) -> Path:
+        """``exports/VARIANT.tflite``."""
+        return self.exports / f"{variant}.tflite"
+
+    def manifest(self) -> dict[str, Any]:
+        """The content of ``run.json``.
+
+        Raises:
+            RunError: the file is missing or is not a manifest.
+        """
+        return read_json(self.manifest_file, "the run's manifest")
+
+    def update_manifest(self, **fields: Any) -> dict[str, Any]:
+        """Set top-level fields of ``run.json``, keeping all others; returns the new content."""
+        manifest = self.manifest() if self.manifest_file.exists() else {}
+        manifest.update(fields)
+        write_json(self.manifest_file, manifest)
+        return manifest
+
+
+def open_run(path: Path) -> RunFolder:
+    """The run at a path.
+
+    Raises:
+        UsageError: there is no such folder.
+        RunError: the folder is not a run, or holds no model.
+    """
+    run = RunFolder(path)
+    if not path.is_dir():
+        raise UsageError(f"{path}: no such run folder; make one with 'edgedigits train --run {path}'")
+    if not run.manifest_file.is_file():
+        raise RunError(f"{path}: not a run folder, it holds no run.json; see 'edgedigits train --help'")
+    if not run.model_file().is_file():
+        raise RunError(f"{path}: the run holds no model.keras yet; run 'edgedigits train … --run {path}'")
+    return run
+
+
+def create_run(path: Path, *, overwrite: bool = False) -> RunFolder:
+    """Make an empty run folder.
+
+    An existing run is refused; with ``overwrite`` it is moved aside to ``NAME.previous``, so that
+    nothing is lost before the new run has something to show.
+
+    Raises:
+        UsageError: the folder exists and ``overwrite`` is false, or is not a run.
+        RunError: the folder cannot be made.
+    """
+    run = RunFolder(path)
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{path}: is a file, not a folder; name another --run")
+    if path.is_dir() and any(path.iterdir()):
+        if not run.manifest_file.is_file():
+            raise UsageError(f"{path}: holds files but is not a run; name another --run")
+        if not overwrite:
+            raise UsageError(f"{path}: already holds a run; add --overwrite, --resume, or name another --run")
+        _move_aside(path)
+    with writing(path):
+        path.mkdir(parents=True, exist_ok=True)
+    return run
+
+
+def _move_aside(path: Path) -> None:
+    previous = path.with_name(path.name + PREVIOUS_SUFFIX)
+    with writing(path):
+        if previous.exists():
+            import shutil
+
+            shutil.rmtree(previous)
+        path.rename(previous)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn an OSError while writing ``path`` into one clear line.
+
+    Raises:
+        RunError: naming the path and the cause (disk full, no permission, …).
+    """
+    try:
+        yield
+    except OSError as error:
+        fix = {
+            errno.ENOSPC: "the disk is full; free some space and run the command again",
+            errno.EDQUOT: "the disk quota is used up; free some space and run the command again",
+            errno.EACCES: "no permission to write there; choose another folder",
+            errno.EROFS: "the file system is read-only; choose another folder",
+            errno.ENOTDIR: "a part of the path is a file; choose another folder",
+        }.get(error.errno or 0, error.strerror or str(error))
+        raise RunError(f"{path}: cannot write: {fix}") from error
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` that takes its place when the block ends well.
+
+    The temporary name keeps the suffix, because Keras and OpenCV choose a format by it.
+
+    Raises:
+        RunError: the folder cannot be written or the disk is full; ``path`` is as it was before.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+    temporary = Path(name)
+    try:
+        with writing(path):
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a whole file at once, or not at all. Raises RunError as :func:`atomic_path`."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole UTF-8 file at once, or not at all. Raises RunError as :func:`atomic_path`."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, document: dict[str, Any]) -> None:
+    """Write a JSON document, ``schema_version`` first. Raises RunError as :func:`atomic_path`."""
+    document = {"schema_version": SCHEMA_VERSION, **document}
+    write_text(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path, what: str) -> dict[str, Any]:
+    """Read a JSON document.
+
+    Args:
+        path: the file.
+        what: what the file is, for the message, for example ``"the calibration set"``.
+
+    Raises:
+        RunError: the file is missing, is not JSON, or is of another schema version.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{path}: not found; it should hold {what}") from None
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: cannot be read as {what}: {error}") from error
+    if not isinstance(document, dict) or document.get("schema_version") != SCHEMA_VERSION:
+        raise RunError(f"{path}: not {what} of schema version {SCHEMA_VERSION}; make it again")
+    return document
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def command_line() -> str:
+    """The command as the user typed it, without the folder of the program."""
+    import shlex
+
+    return shlex.join(["edgedigits", *sys.argv[1:]])
+
+
+def host_facts() -> dict[str, Any]:
+    """Machine, operating system, Python and processor count, for manifests."""
+    return {
+        "machine": platform.machine(),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "processor": _processor(),
+        "cpus": os.cpu_count(),
+    }
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith(("model name", "Model")):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def package_versions(*names: str) -> dict[str, str]:
+    """Installed versions of edgedigits and the packages named; those not installed are left out."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    versions = {"edgedigits": __version__}
+    for name in names:
+        with contextlib.suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions
