@@ -1,0 +1,196 @@
+"""From 28×28 pictures to scores: small NumPy functions over an interpreter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits.device.interpreter import Interpreter, Kernels, Tensor, read_file
+from edgedigits.device.metadata import Metadata, read_metadata
+from edgedigits.errors import ModelFileError
+from edgedigits.preprocess import Preprocessing
+
+BATCH = 32  # pictures at once: 16 to 64 are fastest on the machines tried
+
+U8 = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class InputShape:
+    """A model's picture: height and width in pixels, channels, and the tensor's shape without batch."""
+
+    height: int
+    width: int
+    channels: int
+    shape: tuple[int, ...]
+
+
+def input_shape(shape: tuple[int, ...]) -> InputShape:
+    """Read a model's input shape, batch left out: [h, w], [h, w, c] or [h × w] of a square.
+
+    Raises:
+        ValueError: it is not the shape of a small grey or colour picture.
+    """
+    sides: tuple[int, int, int] | None = None
+    if len(shape) == 3 and shape[2] in (1, 3):
+        sides = (shape[0], shape[1], shape[2])
+    elif len(shape) == 2:
+        sides = (shape[0], shape[1], 1)
+    elif len(shape) == 1 and int(shape[0] ** 0.5) ** 2 == shape[0]:
+        side = int(shape[0] ** 0.5)
+        sides = (side, side, 1)
+    if sides is None or not (4 <= min(sides[:2]) and max(sides[:2]) <= 512):
+        raise ValueError(
+            f"input shape {list(shape)} is not that of a picture ([28, 28, 1], [28, 28] or [784])"
+        )
+    return InputShape(*sides, shape=tuple(shape))
+
+
+def fit_pictures(images: U8, shape: InputShape) -> U8:
+    """Bring 28×28 pictures to a model's height, width and channels.
+
+    Args:
+        images: uint8 ``[n, 28, 28]``.
+
+    Returns:
+        uint8 ``[n, *shape.shape]``. A grey picture fills all channels of a colour model.
+    """
+    if images.shape[1:] != (shape.height, shape.width):
+        smaller = shape.height < images.shape[1]
+        method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+        size = (shape.width, shape.height)
+        resized = [cv2.resize(image, size, interpolation=method) for image in images]
+        images = np.asarray(resized, dtype=np.uint8).reshape(-1, shape.height, shape.width)
+    if shape.channels > 1:
+        images = np.repeat(images[..., None], shape.channels, axis=-1)
+    return images.reshape(len(images), *shape.shape)
+
+
+def pixel_table(tensor: Tensor, preprocessing: Preprocessing) -> NDArray[Any]:
+    """What each pixel value 0 to 255 becomes in the model's input: 256 values of its dtype.
+
+    For an int8 input of scale 1/255 and zero point −128 this is pixel − 128.
+
+    Raises:
+        ValueError: the input is neither floating point nor a quantised integer.
+    """
+    span = preprocessing.high - preprocessing.low
+    real = preprocessing.low + np.arange(256, dtype=np.float64) / 255 * span
+    if np.issubdtype(tensor.dtype, np.floating):
+        return real.astype(tensor.dtype)
+    if not np.issubdtype(tensor.dtype, np.integer) or tensor.scale == 0:
+        raise ValueError(f"input of type {tensor.dtype} without a scale")
+    limits = np.iinfo(tensor.dtype)
+    stored = np.rint(real / tensor.scale) + tensor.zero_point
+    return np.clip(stored, limits.min, limits.max).astype(tensor.dtype)
+
+
+def dequantise(values: NDArray[Any], tensor: Tensor) -> NDArray[np.float32]:
+    """Stored values as real ones, float32 of the same shape."""
+    if tensor.scale == 0:
+        return values.astype(np.float32)
+    shifted = values.astype(np.float32) - np.float32(tensor.zero_point)
+    return shifted * np.float32(tensor.scale)
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Softmax over the last axis, float32."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True), dtype=np.float32)
+
+
+class Classifier:
+    """An exported file, ready to answer.
+
+    Args:
+        path: the ``.tflite`` file.
+        threads: processor threads for one inference.
+        kernels: ``default``, or ``reference``: the same bits on every machine.
+        trust: the file was made by this process a moment ago; skip the trial in a child process.
+
+    Attributes:
+        metadata: what the file says of itself, or None for a foreign file.
+        classes: width of the head.
+        assumptions: what had to be assumed because the file does not say it.
+
+    Raises:
+        UsageError, ModelFileError: the file is missing or cannot be used.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        threads: int = 1,
+        kernels: Kernels = "default",
+        trust: bool = False,
+    ) -> None:
+        data = read_file(path, trust=trust)
+        self.path = path
+        self.metadata: Metadata | None = read_metadata(data)
+        self.interpreter = Interpreter(data, str(path), threads=threads, kernels=kernels)
+        self.assumptions: tuple[str, ...] = ()
+        if self.metadata is None:
+            self.assumptions = (
+                "the file holds no edgedigits metadata: ink is taken as high, "
+                "and float inputs as 0 to 1",
+            )
+        preprocessing = Preprocessing() if self.metadata is None else self.metadata.preprocessing
+        try:
+            self.shape = input_shape(self.interpreter.input.shape[1:])
+            self._table = pixel_table(self.interpreter.input, preprocessing)
+        except ValueError as error:
+            raise ModelFileError(f"{path}: {error}") from error
+        self.classes = int(np.prod(self.interpreter.output.shape[1:], dtype=np.int64))
+        if self.classes < 2:
+            raise ModelFileError(f"{path}: its output has {self.classes} values, not one a class")
+
+    @property
+    def variant(self) -> str:
+        """The export's name, or the file's stem for a foreign file."""
+        return self.path.stem if self.metadata is None else self.metadata.variant
+
+    def inputs(self, images: U8) -> NDArray[Any]:
+        """uint8 ``[n, 28, 28]`` pictures as the model's input, ``[n, ...]`` of its dtype."""
+        return self._table[fit_pictures(images, self.shape)]
+
+    def run(self, values: NDArray[Any], *, batch: int = BATCH) -> NDArray[Any]:
+        """Outputs as stored, ``[n, classes]``, for inputs of the model's own shape and dtype."""
+        outputs = np.empty((len(values), self.classes), self.interpreter.output.dtype)
+        if len(values) < batch or not self.interpreter.set_batch(batch):
+            batch = 1
+            self.interpreter.set_batch(1)
+        step = self.interpreter.batch
+        for start in range(0, len(values), step):
+            part = values[start : start + step]
+            if len(part) < step:  # the last pictures: fill up, and drop what was filled
+                missing = np.repeat(part[-1:], step - len(part), axis=0)
+                filled = self.interpreter.run(np.concatenate([part, missing]))
+                outputs[start:] = filled.reshape(step, -1)[: len(part)]
+            else:
+                outputs[start : start + step] = self.interpreter.run(part).reshape(step, -1)
+        return outputs
+
+    def scores(self, images: U8, *, batch: int = BATCH) -> NDArray[np.float32]:
+        """Scores of each class.
+
+        Args:
+            images: uint8 ``[n, 28, 28]``, ink high.
+
+        Returns:
+            float32 ``[n, classes]``, 0 to 1. Each row sums to 1 as far as the output's steps allow.
+        """
+        values = dequantise(self.run(self.inputs(images), batch=batch), self.interpreter.output)
+        return softmax(values) if self._gives_logits(values) else values
+
+    def _gives_logits(self, values: NDArray[np.float32]) -> bool:
+        if self.metadata is not None:
+            return self.metadata.output == "logits"
+        # A foreign file does not say; probabilities lie in 0 to 1 and sum to about 1.
+        sums = values.sum(axis=-1)
+        return bool(values.min() < 0 or values.max() > 1.001 or np.abs(sums - 1).max() > 0.1)

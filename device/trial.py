@@ -1,0 +1,83 @@
+"""Open a model file of unknown origin in a child process, with a time and memory limit.
+
+Of files with damaged graph bytes, some end the process that opens them with a signal and some never
+return; neither may happen to the program itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from edgedigits.errors import EdgedigitsError, ModelFileError
+
+TIME_LIMIT = 60.0  # seconds; the largest reference system needs about one
+MEMORY_FLOOR = 4 << 30  # bytes of address space, before the file's own size is added
+BAD_FILE = 3  # exit code of the child for a file that the runtime refuses
+
+
+def try_in_child(path: Path, *, time_limit: float = TIME_LIMIT) -> None:
+    """Load the file and run it once on zeros, in a child process.
+
+    Raises:
+        ModelFileError: the child was refused, crashed or did not end in time.
+    """
+    command = [sys.executable, "-m", "edgedigits.device.trial", str(path)]
+    try:
+        child = subprocess.run(
+            command, capture_output=True, text=True, timeout=time_limit, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ModelFileError(
+            f"{path}: loading it did not end within {time_limit:.0f} s; the file is damaged"
+        ) from None
+    if child.returncode == 0:
+        return
+    if child.returncode == BAD_FILE:
+        raise ModelFileError(child.stdout.strip())
+    if child.returncode < 0:
+        with contextlib.suppress(ValueError):
+            name = signal.Signals(-child.returncode).name
+            raise ModelFileError(
+                f"{path}: loading it ends the process ({name}); the file is damaged"
+            )
+    last = child.stderr.strip().splitlines()[-1:] or [f"exit code {child.returncode}"]
+    raise ModelFileError(f"{path}: cannot be loaded: {last[0]}")
+
+
+def _limit_memory(file_bytes: int) -> None:
+    import resource
+
+    limit = MEMORY_FLOOR + 16 * file_bytes
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def _main(path: Path) -> int:
+    import numpy as np
+
+    from edgedigits.device.interpreter import Interpreter
+    from edgedigits.device.metadata import read_model_bytes
+
+    try:
+        data = read_model_bytes(path)
+        _limit_memory(len(data))
+        interpreter = Interpreter(data, str(path))
+        shape = interpreter.input.shape
+        if any(size < 1 for size in shape) or int(np.prod(shape, dtype=np.int64)) > 1 << 26:
+            raise ModelFileError(f"{path}: its input has the shape {list(shape)}")
+        interpreter.run(np.zeros(shape, interpreter.input.dtype))
+    except EdgedigitsError as error:
+        sys.stdout.write(str(error))
+        return BAD_FILE
+    except (MemoryError, OverflowError, ValueError, RuntimeError, TypeError) as error:
+        sys.stdout.write(f"{path}: cannot be run: {' '.join(str(error).split())[:200]}")
+        return BAD_FILE
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main(Path(sys.argv[1])))
