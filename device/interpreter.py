@@ -5,8 +5,11 @@ The runtime is ai-edge-litert, or tflite-runtime on systems that have nothing el
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -68,8 +71,9 @@ class Interpreter:
         if self._kernels == "reference":
             options["experimental_op_resolver_type"] = runtime.OpResolverType.BUILTIN_REF
         try:
-            self._runtime = runtime.Interpreter(**options)
-            self._runtime.allocate_tensors()
+            with _quiet():
+                self._runtime = runtime.Interpreter(**options)
+                self._runtime.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ModelFileError(f"{self._name}: {_explain(error)}") from error
         inputs, outputs = self._runtime.get_input_details(), self._runtime.get_output_details()
@@ -116,6 +120,23 @@ class Interpreter:
         self._runtime.invoke()
         result: NDArray[Any] = self._runtime.get_tensor(self.output.index)
         return result
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the runtime's own chatter off standard error; what goes wrong comes as an exception.
+
+    It writes to the file descriptor from C++, so that sys.stderr is not enough.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def load_runtime() -> ModuleType:

@@ -1,0 +1,1 @@
+"""Choose, record and check the calibration set. NumPy only; nothing here needs TensorFlow."""

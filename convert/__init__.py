@@ -1,0 +1,1 @@
+"""From Keras models to ``.tflite`` files, and what is inside such a file."""
