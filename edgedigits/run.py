@@ -114,12 +114,35 @@ def open_run(path: Path) -> RunFolder:
     """
     run = RunFolder(path)
     if not path.is_dir():
-        raise UsageError(f"{path}: no such run folder; make one with 'edgedigits train --run {path}'")
+        raise UsageError(
+            f"{path}: no such run folder; make one with 'edgedigits train --run {path}'"
+        )
     if not run.manifest_file.is_file():
-        raise RunError(f"{path}: not a run folder, it holds no run.json; see 'edgedigits train --help'")
+        raise RunError(
+            f"{path}: not a run folder, it holds no run.json; see 'edgedigits train --help'"
+        )
     if not run.model_file().is_file():
-        raise RunError(f"{path}: the run holds no model.keras yet; run 'edgedigits train … --run {path}'")
+        raise RunError(
+            f"{path}: the run holds no model.keras yet; run 'edgedigits train … --run {path}'"
+        )
     return run
+
+
+def check_new_run(path: Path, *, overwrite: bool = False) -> None:
+    """Refuse a path that :func:`create_run` would refuse, before anything is done for it.
+
+    Raises:
+        UsageError: the folder exists and ``overwrite`` is false, or is not a run.
+    """
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{path}: is a file, not a folder; name another --run")
+    if path.is_dir() and any(path.iterdir()):
+        if not RunFolder(path).manifest_file.is_file():
+            raise UsageError(f"{path}: holds files but is not a run; name another --run")
+        if not overwrite:
+            raise UsageError(
+                f"{path}: already holds a run; add --overwrite, --resume, or name another --run"
+            )
 
 
 def create_run(path: Path, *, overwrite: bool = False) -> RunFolder:
@@ -132,18 +155,12 @@ def create_run(path: Path, *, overwrite: bool = False) -> RunFolder:
         UsageError: the folder exists and ``overwrite`` is false, or is not a run.
         RunError: the folder cannot be made.
     """
-    run = RunFolder(path)
-    if path.exists() and not path.is_dir():
-        raise UsageError(f"{path}: is a file, not a folder; name another --run")
+    check_new_run(path, overwrite=overwrite)
     if path.is_dir() and any(path.iterdir()):
-        if not run.manifest_file.is_file():
-            raise UsageError(f"{path}: holds files but is not a run; name another --run")
-        if not overwrite:
-            raise UsageError(f"{path}: already holds a run; add --overwrite, --resume, or name another --run")
         _move_aside(path)
     with writing(path):
         path.mkdir(parents=True, exist_ok=True)
-    return run
+    return RunFolder(path)
 
 
 def _move_aside(path: Path) -> None:
@@ -187,7 +204,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(
+            prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
+        )
         os.close(handle)
     temporary = Path(name)
     try:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from edgedigits import __version__
+from edgedigits.cli.models import models
 from edgedigits.errors import EdgedigitsError
 
 app = typer.Typer(
@@ -35,6 +36,9 @@ def _main(
     ] = False,
 ) -> None:
     """Train, prune, quantise and measure small image classifiers, and run them on a Pi."""
+
+
+app.command("models")(models)
 
 
 def run() -> None:

@@ -1,0 +1,160 @@
+"""Written digits as other hands would have written them: moved, turned, sheared, warped, bolder.
+
+The elastic distortion is that of P. Simard, D. Steinkraus, J. Platt, "Best practices for
+convolutional neural networks applied to visual document analysis", ICDAR 2003: a field of random
+shifts, smoothed by a Gaussian. All pictures of a batch are warped by one ``cv2.remap`` over a sheet
+of tiles, each with a border of its own, so that no ink reaches a neighbour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+F32 = NDArray[np.float32]
+U8 = NDArray[np.uint8]
+
+SHEET_LIMIT = 32_000  # rows; cv2.remap takes fewer than 32,767
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far pictures may be changed; each picture draws its own amounts, uniformly.
+
+    The defaults keep digits readable: a 6 never turns into a 9, and no stroke vanishes.
+
+    Attributes:
+        shift: pixels, to each side.
+        rotation: degrees, to each side.
+        shear: horizontal slant, tangent of its angle, to each side.
+        scale: share by which width and height may grow or shrink, each on its own.
+        elastic_alpha: strength of the elastic distortion, in pixels before smoothing.
+        elastic_sigma: width of its Gaussian, in pixels.
+        stroke: pixels by which strokes may become wider (or half as much thinner), 0 to 1.
+    """
+
+    shift: float = 2.0
+    rotation: float = 12.0
+    shear: float = 0.2
+    scale: float = 0.12
+    elastic_alpha: float = 20.0
+    elastic_sigma: float = 4.0
+    stroke: float = 0.6
+
+
+OFF = Augmentation(0, 0, 0, 0, 0, 4.0, 0)
+DIGITS = Augmentation()
+
+
+def augment(images: U8, rng: np.random.Generator, settings: Augmentation = DIGITS) -> U8:
+    """Changed copies of pictures.
+
+    Args:
+        images: uint8 ``[n, h, w]``, 0 background to 255 ink.
+        rng: the only source of chance: the same state gives the same result.
+        settings: how far to go.
+
+    Returns:
+        uint8 ``[n, h, w]``, in the same order.
+    """
+    if settings == OFF or len(images) == 0:
+        return images.copy()
+    per_sheet = max(1, SHEET_LIMIT // (images.shape[1] + 2))
+    parts = [
+        _augment_sheet(images[start : start + per_sheet], rng, settings)
+        for start in range(0, len(images), per_sheet)
+    ]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _augment_sheet(images: U8, rng: np.random.Generator, settings: Augmentation) -> U8:
+    count, height, width = images.shape
+    tiles = np.zeros((count, height + 2, width + 2), np.uint8)
+    tiles[:, 1:-1, 1:-1] = images
+    if settings.stroke:
+        _change_strokes(tiles, rng, settings.stroke)
+
+    x, y = _sources(count, height, width, rng, settings)
+    # Held within the tile, whose border is empty: what lies outside a picture is background.
+    np.clip(x + 1, 0, width + 1, out=x)
+    np.clip(y + 1, 0, height + 1, out=y)
+    y += np.arange(count, dtype=np.float32)[:, None, None] * (height + 2)
+    warped = cv2.remap(
+        tiles.reshape(count * (height + 2), width + 2),
+        x.reshape(count * height, width),
+        y.reshape(count * height, width),
+        interpolation=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+    )
+    return np.asarray(warped, np.uint8).reshape(images.shape)
+
+
+def _change_strokes(tiles: U8, rng: np.random.Generator, most: float) -> None:
+    """Make the strokes of each tile bolder or finer by a part of a pixel, in place."""
+    count, height, width = tiles.shape
+    sheet = tiles.reshape(count * height, width)
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    amounts = rng.uniform(-most / 2, most, count).astype(np.float32)
+    bolder = np.asarray(cv2.dilate(sheet, cross), np.uint8).reshape(tiles.shape)
+    finer = np.asarray(cv2.erode(sheet, cross), np.uint8).reshape(tiles.shape)
+    wanted = np.where((amounts > 0)[:, None, None], bolder, finer)
+    share = np.rint(np.abs(amounts) * 256).astype(np.int16)[:, None, None]
+    # 16-bit arithmetic in steps of 1/256: four times faster here than float32.
+    change = (wanted.astype(np.int16) - tiles) * (share >> 1) >> 7
+    tiles[:, 1:-1, 1:-1] = (tiles + change)[:, 1:-1, 1:-1]
+
+
+def _sources(
+    count: int, height: int, width: int, rng: np.random.Generator, settings: Augmentation
+) -> tuple[F32, F32]:
+    """Where each pixel of the result comes from: two float32 ``[count, height, width]``."""
+
+    def amounts(most: float) -> F32:
+        return rng.uniform(-most, most, count).astype(np.float32)
+
+    angle = np.deg2rad(amounts(settings.rotation))
+    slant = amounts(settings.shear)
+    wide, high = 1 / (1 + amounts(settings.scale)), 1 / (1 + amounts(settings.scale))
+    right, down = amounts(settings.shift), amounts(settings.shift)
+
+    cos, sin = np.cos(angle), np.sin(angle)
+    middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
+    across = np.arange(width, dtype=np.float32) - np.float32(middle_x)
+    along = np.arange(height, dtype=np.float32) - np.float32(middle_y)
+
+    def place(by_x: F32, by_y: F32, offset: F32) -> F32:
+        row = by_x[:, None, None] * across[None, None, :]
+        column = by_y[:, None, None] * along[None, :, None] + offset[:, None, None]
+        return row + column
+
+    x = place(wide * cos, wide * (slant * cos - sin), np.float32(middle_x) - right)
+    y = place(high * sin, high * (slant * sin + cos), np.float32(middle_y) - down)
+    if settings.elastic_alpha:
+        noise = rng.random((2 * count, height, width), dtype=np.float32)
+        noise -= np.float32(0.5)
+        field = _smooth(noise, settings.elastic_sigma, 2 * settings.elastic_alpha)
+        x += field[:count]
+        y += field[count:]
+    return x, y
+
+
+def _smooth(field: F32, sigma: float, gain: float) -> F32:
+    """Each ``[h, w]`` of ``field`` through a Gaussian, times ``gain``; as two matrix products."""
+    count, height, width = field.shape
+    rows, columns = _gaussian(height, sigma), _gaussian(width, sigma) * np.float32(gain)
+    smooth = (field.reshape(-1, width) @ columns).reshape(count, height, width)
+    turned = np.ascontiguousarray(smooth.transpose(0, 2, 1)).reshape(-1, height)
+    return np.asarray((turned @ rows).reshape(count, width, height).transpose(0, 2, 1))
+
+
+@cache
+def _gaussian(size: int, sigma: float) -> F32:
+    """A band matrix ``[size, size]`` whose columns are Gaussians summing to 1 in the open field."""
+    distance = np.arange(size)[:, None] - np.arange(size)[None, :]
+    reach = np.arange(-4 * size, 4 * size + 1)
+    total = np.exp(-0.5 * (reach / sigma) ** 2).sum()
+    return (np.exp(-0.5 * (distance / sigma) ** 2) / total).astype(np.float32)

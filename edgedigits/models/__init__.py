@@ -1,0 +1,1 @@
+"""The models that edgedigits can build by name: architecture as data, Keras only when built."""

@@ -1,0 +1,25 @@
+"""Every model by its name."""
+
+from __future__ import annotations
+
+import difflib
+
+from edgedigits.errors import UsageError
+from edgedigits.models import reference
+from edgedigits.models.default import TINY_CNN
+from edgedigits.models.spec import ModelSpec
+
+MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in (TINY_CNN, *reference.MODELS)}
+
+
+def get_model(name: str) -> ModelSpec:
+    """The model of that name.
+
+    Raises:
+        UsageError: there is none; the message names the nearest, or all.
+    """
+    if name in MODELS:
+        return MODELS[name]
+    near = difflib.get_close_matches(name, MODELS, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(MODELS)}"
+    raise UsageError(f"no model is called {name}: {hint}")
