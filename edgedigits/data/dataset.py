@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-
-from edgedigits.preprocess import SIDE
-
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -44,6 +42,33 @@ class Pictures:
         if self.labels is not None:
             digest.update(self.labels.astype("<i8").tobytes())
         return digest.hexdigest()
+
+
+class LazyPictures(Pictures):
+    """Labelled pictures whose pixels are read when they are first asked for.
+
+    It lets ``evaluate`` run over 10,000 test pictures without reading 60,000 training pictures.
+
+    Args:
+        labels: int64 ``[n]``.
+        read: returns the pixels, uint8 ``[n, 28, 28]``; called once at most. A DataError that it
+            raises surfaces where ``images`` is first used.
+    """
+
+    labels: Labels
+
+    def __init__(self, labels: Labels, read: Callable[[], Images]) -> None:
+        object.__setattr__(self, "labels", labels)
+        object.__setattr__(self, "_read", read)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @cached_property
+    def images(self) -> Images:  # type: ignore[override]
+        """Uint8 ``[n, 28, 28]``, 0 background to 255 ink."""
+        read: Callable[[], Images] = object.__getattribute__(self, "_read")
+        return read()
 
 
 @dataclass(frozen=True, eq=False)

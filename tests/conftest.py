@@ -1,0 +1,77 @@
+"""What all tests share: the real data's folder, and the real program."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+CliResult = tuple[int, str, str]
+RunCli = Callable[..., CliResult]
+
+DATA_FILES = [
+    f"{part}-{kind}-ubyte.gz"
+    for part in ("train", "t10k")
+    for kind in ("images-idx3", "labels-idx1")
+]
+
+
+def _missing_data() -> str:
+    """Why the real data cannot be used, or an empty string."""
+    folder = os.environ.get("EDGEDIGITS_DATA")
+    if not folder:
+        return "EDGEDIGITS_DATA is not set"
+    missing = [name for name in DATA_FILES if not (Path(folder) / "mnist" / name).is_file()]
+    return f"EDGEDIGITS_DATA={folder} lacks mnist/{missing[0]}" if missing else ""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs the real data where it is missing, but never where it was promised."""
+    reason = _missing_data()
+    if not reason or os.environ.get("EDGEDIGITS_REQUIRE_DATA") == "1":
+        return
+    for item in items:
+        if item.get_closest_marker("shared"):
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of the real data sets; for tests marked ``shared``."""
+    if reason := _missing_data():
+        pytest.fail(f"the real data is required, but {reason}")
+    return Path(os.environ["EDGEDIGITS_DATA"])
+
+
+@pytest.fixture(scope="session")
+def run_cli() -> RunCli:
+    """Run the real program: ``code, stdout, stderr = run_cli("data", "list", env={...})``.
+
+    ``cwd`` sets the folder, ``env`` adds variables (None takes one away), ``timeout`` is in
+    seconds. The caller's ``EDGEDIGITS_DATA`` is not passed on: name ``--data-dir`` instead.
+    """
+
+    def run(
+        *arguments: object,
+        cwd: Path | None = None,
+        env: dict[str, str | None] | None = None,
+        timeout: float = 240,
+    ) -> CliResult:
+        variables: dict[str, str | None] = {**os.environ, "EDGEDIGITS_DATA": None, **(env or {})}
+        process = subprocess.run(
+            [sys.executable, "-m", "edgedigits.cli.main", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            cwd=cwd,
+            env={key: value for key, value in variables.items() if value is not None},
+            timeout=timeout,
+            check=False,
+        )
+        return process.returncode, process.stdout, process.stderr
+
+    return run
