@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.data.dataset import Pictures
-from edgedigits.data.split import stratified_sample
+from edgedigits.data.split import random_sample, stratified_sample
 from edgedigits.errors import UsageError
 
 Chooser = Callable[[Pictures, int, int], NDArray[np.int64]]
@@ -28,8 +28,7 @@ def stratified(pool: Pictures, samples: int, seed: int) -> NDArray[np.int64]:
 
 def random(pool: Pictures, samples: int, seed: int) -> NDArray[np.int64]:
     """At random from the whole pool."""
-    chosen = np.random.default_rng(seed).permutation(len(pool))[:samples]
-    return np.sort(chosen).astype(np.int64)
+    return random_sample(len(pool), samples, seed)
 
 
 def diverse(pool: Pictures, samples: int, seed: int) -> NDArray[np.int64]:

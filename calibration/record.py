@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.data.dataset import Pictures
-from edgedigits.data.split import picture_digests, shared_content
+from edgedigits.data.split import shared_content
 from edgedigits.errors import RunError
 
 
@@ -127,8 +127,3 @@ def check_disjoint(
     """Hold a chosen set against the evaluation pictures, by content."""
     shared = len(shared_content(images, evaluation))
     return Disjointness(len(evaluation), shared, removed)
-
-
-def distinct(images: NDArray[np.uint8]) -> int:
-    """How many different pictures there are."""
-    return len(np.unique(picture_digests(images)))

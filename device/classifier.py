@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.device.interpreter import Interpreter, Kernels, Tensor, read_file
 from edgedigits.device.metadata import Metadata, read_metadata
 from edgedigits.errors import ModelFileError
+from edgedigits.model_input import model_pixels, picture_shape
 from edgedigits.preprocess import Preprocessing
 
 BATCH = 32  # pictures at once: 16 to 64 are fastest on the machines tried
@@ -20,55 +19,14 @@ BATCH = 32  # pictures at once: 16 to 64 are fastest on the machines tried
 U8 = NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
-class InputShape:
-    """A model's picture: height and width in pixels, channels, and the tensor's shape without batch."""
-
-    height: int
-    width: int
-    channels: int
-    shape: tuple[int, ...]
+LARGEST_SIDE = 512  # pixels; beyond it a model is no classifier of small pictures
 
 
-def input_shape(shape: tuple[int, ...]) -> InputShape:
-    """Read a model's input shape, batch left out: [h, w], [h, w, c] or [h × w] of a square.
-
-    Raises:
-        ValueError: it is not the shape of a small grey or colour picture.
-    """
-    sides: tuple[int, int, int] | None = None
-    if len(shape) == 3 and shape[2] in (1, 3):
-        sides = (shape[0], shape[1], shape[2])
-    elif len(shape) == 2:
-        sides = (shape[0], shape[1], 1)
-    elif len(shape) == 1 and int(shape[0] ** 0.5) ** 2 == shape[0]:
-        side = int(shape[0] ** 0.5)
-        sides = (side, side, 1)
-    if sides is None or not (4 <= min(sides[:2]) and max(sides[:2]) <= 512):
-        raise ValueError(
-            f"input shape {list(shape)} is not that of a picture ([28, 28, 1], [28, 28] or [784])"
-        )
-    return InputShape(*sides, shape=tuple(shape))
-
-
-def fit_pictures(images: U8, shape: InputShape) -> U8:
-    """Bring 28×28 pictures to a model's height, width and channels.
-
-    Args:
-        images: uint8 ``[n, 28, 28]``.
-
-    Returns:
-        uint8 ``[n, *shape.shape]``. A grey picture fills all channels of a colour model.
-    """
-    if images.shape[1:] != (shape.height, shape.width):
-        smaller = shape.height < images.shape[1]
-        method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-        size = (shape.width, shape.height)
-        resized = [cv2.resize(image, size, interpolation=method) for image in images]
-        images = np.asarray(resized, dtype=np.uint8).reshape(-1, shape.height, shape.width)
-    if shape.channels > 1:
-        images = np.repeat(images[..., None], shape.channels, axis=-1)
-    return images.reshape(len(images), *shape.shape)
+def _picture_field(shape: tuple[int, ...]) -> tuple[int, ...]:
+    height, width, _ = picture_shape(shape)
+    if not (4 <= min(height, width) and max(height, width) <= LARGEST_SIDE):
+        raise ValueError(f"input shape {list(shape)} is not that of a small picture")
+    return shape
 
 
 def pixel_table(tensor: Tensor, preprocessing: Preprocessing) -> NDArray[Any]:
@@ -142,7 +100,7 @@ class Classifier:
             )
         preprocessing = Preprocessing() if self.metadata is None else self.metadata.preprocessing
         try:
-            self.shape = input_shape(self.interpreter.input.shape[1:])
+            self.shape = _picture_field(self.interpreter.input.shape[1:])
             self._table = pixel_table(self.interpreter.input, preprocessing)
         except ValueError as error:
             raise ModelFileError(f"{path}: {error}") from error
@@ -157,7 +115,7 @@ class Classifier:
 
     def inputs(self, images: U8) -> NDArray[Any]:
         """uint8 ``[n, 28, 28]`` pictures as the model's input, ``[n, ...]`` of its dtype."""
-        return self._table[fit_pictures(images, self.shape)]
+        return self._table[model_pixels(images, self.shape)]
 
     def run(self, values: NDArray[Any], *, batch: int = BATCH) -> NDArray[Any]:
         """Outputs as stored, ``[n, classes]``, for inputs of the model's own shape and dtype."""

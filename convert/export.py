@@ -1,0 +1,251 @@
+"""Export a run's models as ``.tflite`` files, through a child process."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgedigits.calibration.make import (
+    load_calibration_set,
+    make_calibration_set,
+    save_calibration_set,
+)
+from edgedigits.calibration.record import CalibrationSet
+from edgedigits.convert.qat import QatSettings
+from edgedigits.convert.recipes import SOURCES, Variant
+from edgedigits.convert.worker import Task
+from edgedigits.errors import ConversionError, UsageError
+from edgedigits.progress import SILENT, Progress
+from edgedigits.run import RunFolder, file_digest, writing
+from edgedigits.run_data import RunData
+
+WORK_PREFIX = ".export-"  # work folders inside the run; what a killed export left is removed
+
+
+@dataclass(frozen=True)
+class Exported:
+    """One file that was made."""
+
+    variant: str
+    file: Path
+    bytes: int
+    sha256: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Failed:
+    """One variant that could not be made, and why."""
+
+    variant: str
+    message: str
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What an export made, what it could not make, and on which calibration set."""
+
+    exported: tuple[Exported, ...]
+    failed: tuple[Failed, ...]
+    calibration: CalibrationSet
+
+
+def sources_of(run: RunFolder) -> list[str]:
+    """The Keras models that a run holds, ``model`` first."""
+    return [source for source in SOURCES if run.model_file(source).is_file()]
+
+
+def export(
+    run: RunFolder,
+    variants: list[Variant],
+    data: RunData,
+    *,
+    qat: QatSettings | None = None,
+    data_dir: Path | None = None,
+    progress: Progress = SILENT,
+) -> ExportResult:
+    """Make the variants; each file takes its place only when it is whole and checked.
+
+    A run without a calibration set gets the default one first.
+
+    Args:
+        variants: from ``recipes.plan``.
+        data: the run's data. data_dir: where it lies, for the child.
+        qat: how ``qat-int8`` is fine-tuned.
+
+    Raises:
+        UsageError: a variant's Keras model is missing.
+        ConversionError: the child process ended early. RunError: the run cannot be written.
+    """
+    for variant in variants:
+        if not run.model_file(variant.source).is_file():
+            raise UsageError(f"{run.path}: holds no {variant.source}.keras; run 'edgedigits prune'")
+    calibration = calibration_of(run, data, progress)
+    with work_folder(run) as folder:
+        pictures = save_pictures(folder / "calibration.npz", calibration)
+        tasks = [
+            Task(
+                variant=variant.name,
+                source=variant.source,
+                recipe=variant.recipe.name,
+                calibration=str(pictures),
+                target=str(folder / f"{variant.name}.tflite"),
+            )
+            for variant in variants
+        ]
+        exported, failed = [], []
+        for event in run_child(run, tasks, folder, qat=qat, data_dir=data_dir, progress=progress):
+            if event["event"] == "failed":
+                failed.append(Failed(event["variant"], event["message"]))
+                progress.say(f"not exported: {event['message']}")
+            else:
+                made = _put_in_place(run, folder, event)
+                exported.append(made)
+                progress.say(f"{made.file}  {made.bytes:,} bytes")
+    return ExportResult(tuple(exported), tuple(failed), calibration)
+
+
+def calibration_of(run: RunFolder, data: RunData, progress: Progress) -> CalibrationSet:
+    """The run's calibration set; the default one is chosen, recorded and said where there is none."""
+    if run.calibration_file.is_file():
+        return load_calibration_set(run, data)
+    calibration = make_calibration_set(data, samples=_default_samples(data))
+    save_calibration_set(run, calibration)
+    progress.say(
+        f"no calibration set yet: chose {len(calibration.images)} pictures "
+        f"({calibration.method}, seed {calibration.seed}) → {run.calibration_file}"
+    )
+    return calibration
+
+
+def _default_samples(data: RunData) -> int:
+    from edgedigits.calibration.choose import DEFAULT_SAMPLES
+
+    return min(DEFAULT_SAMPLES, max(1, len(data.train) // 2))
+
+
+def save_pictures(path: Path, calibration: CalibrationSet) -> Path:
+    """Put calibration pictures where the child finds them."""
+    with writing(path):
+        np.savez(path, images=calibration.images)
+    return path
+
+
+@contextlib.contextmanager
+def work_folder(run: RunFolder) -> Iterator[Path]:
+    """A folder inside the run for files in the making, removed at the end.
+
+    Raises:
+        RunError: the run cannot be written.
+    """
+    with writing(run.path):
+        for left_over in run.path.glob(f"{WORK_PREFIX}*"):
+            shutil.rmtree(left_over, ignore_errors=True)
+        folder = Path(tempfile.mkdtemp(prefix=WORK_PREFIX, dir=run.path))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def run_child(
+    run: RunFolder,
+    tasks: list[Task],
+    folder: Path,
+    *,
+    qat: QatSettings | None = None,
+    data_dir: Path | None = None,
+    progress: Progress = SILENT,
+) -> Iterator[dict[str, Any]]:
+    """Run tasks in one child process, and yield its ``done`` and ``failed`` events as they come.
+
+    Raises:
+        ConversionError: the child ended before its work was done; the message names its log.
+    """
+    job = folder / "job.json"
+    document = {
+        "run": str(run.path),
+        "data_dir": None if data_dir is None else str(data_dir),
+        "qat": asdict(qat or QatSettings()),
+        "tasks": [asdict(task) for task in tasks],
+    }
+    log = run.path / "export.log"
+    with writing(log):
+        job.write_text(json.dumps(document))
+        log_file = log.open("wb")
+    command = [sys.executable, "-m", "edgedigits.convert.worker", str(job)]
+    with log_file:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,  # closes when this process ends, and the child with it
+            stdout=subprocess.PIPE,
+            stderr=log_file,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for the parent to act on
+        )
+    assert child.stdout is not None
+    finished = 0
+    try:
+        for line in child.stdout:
+            event = json.loads(line)
+            if event["event"] == "fatal":
+                raise ConversionError(event["message"])
+            if event["event"] in ("done", "failed"):
+                finished += 1
+                yield event
+            else:
+                _show(event, finished, len(tasks), progress)
+        code = child.wait()
+    finally:
+        child.kill()
+        child.wait()
+        child.stdout.close()
+        if child.stdin is not None:
+            child.stdin.close()
+    if finished < len(tasks):
+        raise ConversionError(
+            f"the conversion process ended early ({_ending(code)}) after {finished} of "
+            f"{len(tasks)} files; its log is {log}"
+        )
+
+
+def _show(event: dict[str, Any], finished: int, total: int, progress: Progress) -> None:
+    if event["event"] == "start":
+        progress.update("export", finished, total, event["variant"])
+    elif event["event"] == "progress":
+        progress.update(event["what"], event["done"], event["total"], event["note"])
+    elif event["event"] == "say":
+        progress.say(event["line"])
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    name = signal.Signals(-code).name
+    return f"{name}, often a sign of too little memory" if name == "SIGKILL" else name
+
+
+def _put_in_place(run: RunFolder, folder: Path, event: dict[str, Any]) -> Exported:
+    made = folder / f"{event['variant']}.tflite"
+    target = run.export_file(event["variant"])
+    with writing(target):
+        target.parent.mkdir(exist_ok=True)
+        made.replace(target)
+    return Exported(
+        variant=event["variant"],
+        file=target,
+        bytes=target.stat().st_size,
+        sha256=file_digest(target),
+        seconds=event["seconds"],
+    )

@@ -1,0 +1,104 @@
+"""The one file that touches ai-edge-quantizer: mixed int4 and int8, from a float ``.tflite`` file."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits.device.interpreter import load_runtime
+from edgedigits.errors import ConversionError, MissingPackageError
+
+DENSE_BITS = 4
+
+
+def to_mixed_int4(
+    float_file: bytes, representative: NDArray[np.float32], input_range: tuple[float, float]
+) -> bytes:
+    """Dense weights in four bits, everything else int8, int8 in and out.
+
+    Args:
+        float_file: a float32 ``.tflite`` file with the batch fixed to 1 and one signature.
+        representative: float32 ``[n, ...]``, the calibration set as model inputs.
+        input_range: the model's input values for pixel 0 and pixel 255.
+
+    Raises:
+        ConversionError: the model has no Dense layer, or the quantizer refuses it.
+        MissingPackageError: ai-edge-quantizer is not installed.
+    """
+    try:
+        from ai_edge_quantizer import qtyping, quantizer
+    except ImportError:
+        raise MissingPackageError("int4 export", "train", "ai-edge-quantizer") from None
+    operations = qtyping.TFLOperationName
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            job = quantizer.Quantizer(float_file)
+            job.add_static_config(".*", operations.ALL_SUPPORTED, 8, 8)
+            job.add_static_config(".*", operations.FULLY_CONNECTED, 8, DENSE_BITS)
+            signature, input_name = _signature(float_file)
+            ranges = job.calibrate({signature: [{input_name: representative[:1]}]}, num_threads=1)
+            _set_true_ranges(ranges, float_file, representative, input_range)
+            result = job.quantize(ranges, enable_progress_report=False)
+    except Exception as error:  # whatever the quantizer's checks raise
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise ConversionError(f"int4: ai-edge-quantizer failed: {reason}") from error
+    return bytes(result.quantized_model)
+
+
+def _signature(float_file: bytes) -> tuple[str, str]:
+    signatures = load_runtime().Interpreter(model_content=float_file).get_signature_list()
+    key = next(iter(signatures))
+    return key, signatures[key]["inputs"][0]
+
+
+def _set_true_ranges(
+    ranges: dict[str, Any],
+    float_file: bytes,
+    representative: NDArray[np.float32],
+    input_range: tuple[float, float],
+) -> None:
+    """Replace the quantizer's ranges by the true minimum and maximum over the calibration set.
+
+    Its own are a moving average over the pictures, which clips the logits.
+    """
+    runtime = load_runtime()
+    interpreter = runtime.Interpreter(
+        model_content=float_file,
+        experimental_preserve_all_tensors=True,
+        experimental_op_resolver_type=runtime.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    interpreter.allocate_tensors()
+    source = interpreter.get_input_details()[0]
+    constants = _constant_tensors(float_file)
+    tensors = [
+        (tensor["name"], tensor["index"])
+        for tensor in interpreter.get_tensor_details()
+        if ranges.get(tensor["name"]) and tensor["index"] not in constants
+    ]
+    lows = dict.fromkeys((name for name, _ in tensors), np.inf)
+    highs = dict.fromkeys((name for name, _ in tensors), -np.inf)
+    for picture in representative:
+        interpreter.set_tensor(source["index"], picture[None])
+        interpreter.invoke()
+        for name, index in tensors:
+            values = interpreter.get_tensor(index)
+            lows[name] = min(lows[name], float(values.min()))
+            highs[name] = max(highs[name], float(values.max()))
+    lows[source["name"]], highs[source["name"]] = input_range
+    for name, _ in tensors:
+        like = np.asarray(ranges[name]["min"])
+        ranges[name]["min"] = np.full_like(like, lows[name])
+        ranges[name]["max"] = np.full_like(like, highs[name])
+
+
+def _constant_tensors(float_file: bytes) -> set[int]:
+    from edgedigits.convert.contents import read_contents
+
+    contents = read_contents(float_file, "the float32 file")
+    return {tensor.index for tensor in contents.tensors if tensor.bytes > 0}

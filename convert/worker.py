@@ -1,0 +1,264 @@
+"""The child process of an export: loads the models once, makes one file after another.
+
+Conversion runs apart from the program because the converter leaks memory with every call and can end
+the process. Told by a job file what to do, the child answers with one JSON line an event on standard
+output; TensorFlow's own output goes to standard error, which the parent keeps as a log.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits.convert.recipes import RECIPES, Recipe
+from edgedigits.errors import ConversionError, EdgedigitsError
+from edgedigits.run import RunFolder, file_digest, package_versions
+
+VERSIONED = ("tensorflow", "tf-keras", "tensorflow-model-optimization", "ai-edge-quantizer", "numpy")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One file to make: the recipe's name, the Keras model's, and the picture file to calibrate on."""
+
+    variant: str
+    source: str
+    recipe: str
+    calibration: str
+    target: str
+
+
+class Events:
+    """Writes one JSON line an event. It is also the Progress of what runs in the child."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def send(self, **event: Any) -> None:
+        """Write an event."""
+        self._stream.write(json.dumps(event) + "\n")
+        self._stream.flush()
+
+    def update(self, what: str, done: float, total: float | None, note: str = "") -> None:
+        """Pass progress on."""
+        self.send(event="progress", what=what, done=done, total=total, note=note)
+
+    def say(self, line: str) -> None:
+        """Pass a line on."""
+        self.send(event="say", line=line)
+
+
+class Job:
+    """What the job file asks for, and what its tasks share."""
+
+    def __init__(self, document: dict[str, Any], events: Events) -> None:
+        self.run = RunFolder(Path(document["run"]))
+        self.data_dir = None if document["data_dir"] is None else Path(document["data_dir"])
+        self.qat = document["qat"]
+        self.tasks = [Task(**task) for task in document["tasks"]]
+        self.events = events
+        self.manifest = self.run.manifest()
+        low, high = self.manifest["model"]["input_range"]
+        self.input_range = (float(low), float(high))
+        self.input_shape = tuple(self.manifest["model"]["input_shape"])
+        self._models: dict[str, Any] = {}
+        self._float_files: dict[str, bytes] = {}
+
+    @cached_property
+    def data(self) -> Any:
+        """The run's data, for recipes that train."""
+        from edgedigits.run_data import load_run_data
+
+        return load_run_data(self.run, data_dir=self.data_dir)
+
+    def model(self, source: str) -> Any:
+        """One of the run's Keras models, loaded once."""
+        if source not in self._models:
+            from edgedigits.keras_files import load_keras
+
+            self._models[source] = load_keras(self.run.model_file(source))
+        return self._models[source]
+
+    def inputs(self, calibration: str) -> NDArray[np.float32]:
+        """The calibration set as model inputs."""
+        from edgedigits.model_input import model_input
+
+        with np.load(calibration, allow_pickle=False) as stored:
+            images = np.array(stored["images"], dtype=np.uint8)
+        return model_input(with_full_range(images), self.input_shape, self.input_range)
+
+    def float_file(self, source: str) -> bytes:
+        """The float32 conversion of a model, made once."""
+        if source not in self._float_files:
+            from edgedigits.convert.tflite import to_tflite
+
+            self._float_files[source] = to_tflite(
+                self.model(source), RECIPES["float32"], input_shape=self.input_shape
+            )
+        return self._float_files[source]
+
+
+def with_full_range(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The pictures with one pixel at 0 and one at 255 somewhere among them.
+
+    The input's scale follows from the range seen. With the whole range of a byte it is 1/255 and the
+    device can feed ``pixel − 128``; without, each model would ask for arithmetic of its own.
+
+    Args:
+        images: uint8 ``[n, h, w]``.
+    """
+    images = images.copy()
+    flat = images.reshape(-1)
+    if flat.max() < 255:
+        flat[flat.argmax()] = 255
+    if flat.min() > 0:
+        flat[flat.argmin()] = 0
+    return images
+
+
+def convert(job: Job, task: Task) -> bytes:
+    """Make one file, without metadata."""
+    from edgedigits.convert.tflite import to_tflite
+
+    recipe = RECIPES[task.recipe]
+    if recipe.weights == "float32":
+        return job.float_file(task.source)
+    if recipe.tool == "ai-edge-quantizer":
+        from edgedigits.convert.mixed import to_mixed_int4
+
+        return to_mixed_int4(
+            job.float_file(task.source), job.inputs(task.calibration), job.input_range
+        )
+    model = job.model(task.source)
+    if recipe.trains:
+        from edgedigits.convert.qat import QatSettings, quantisation_aware
+
+        model = quantisation_aware(
+            model, job.run, job.data, QatSettings(**job.qat), job.input_range, job.events
+        )
+    representative = job.inputs(task.calibration) if recipe.calibrated else None
+    return to_tflite(model, recipe, input_shape=job.input_shape, representative=representative)
+
+
+def check(data: bytes, recipe: Recipe, variant: str) -> None:
+    """Refuse a file that is not what its recipe says.
+
+    Raises:
+        ConversionError: an integer recipe left a float tensor inside; names the operation.
+    """
+    from edgedigits.convert.contents import read_contents
+
+    contents = read_contents(data, variant)
+    if not recipe.integer:
+        return
+    floats = contents.floats()
+    if floats:
+        op, tensor = floats[0]
+        raise ConversionError(
+            f"{variant}: not an integer model: {op.name} (operation {op.index}) uses the "
+            f"{tensor.dtype.lower()} tensor '{tensor.name}'; {len(floats)} such tensors in all"
+        )
+
+
+def finish(job: Job, task: Task, data: bytes) -> bytes:
+    """Put labels, preprocessing and digests into the file."""
+    from edgedigits.convert.stamp import stamp
+    from edgedigits.device.metadata import Metadata
+    from edgedigits.preprocess import Preprocessing
+
+    recipe = RECIPES[task.recipe]
+    digests = {
+        "model": file_digest(job.run.model_file(task.source)),
+        "data": job.manifest["data"]["digest"],
+    }
+    if recipe.calibrated:
+        digests["calibration"] = _calibration_digest(task.calibration)
+    low, high = job.input_range
+    return stamp(
+        data,
+        Metadata(
+            variant=task.variant,
+            source=task.source,
+            model=job.manifest["model"]["name"],
+            recipe=recipe.to_json(),
+            labels=tuple(job.manifest["data"]["class_names"]),
+            preprocessing=Preprocessing(low=low, high=high),
+            output=_output_kind(job, task),
+            data=job.manifest["data"]["name"],
+            digests=digests,
+            versions=package_versions(*VERSIONED),
+        ),
+    )
+
+
+def _calibration_digest(calibration: str) -> str:
+    from edgedigits.data.dataset import Pictures
+
+    with np.load(calibration, allow_pickle=False) as stored:
+        return Pictures(np.array(stored["images"], dtype=np.uint8), None).digest
+
+
+def _output_kind(job: Job, task: Task) -> str:
+    from edgedigits.train.fitting import are_probabilities
+
+    values = job.inputs(task.calibration)[:32]
+    outputs = np.asarray(job.model(task.source)(values, training=False), dtype=np.float32)
+    return "probabilities" if are_probabilities(outputs) else "logits"
+
+
+def work(job: Job) -> None:
+    """All tasks, one after the other; one that fails does not stop the rest."""
+    for task in job.tasks:
+        job.events.send(event="start", variant=task.variant)
+        began = time.perf_counter()
+        try:
+            data = convert(job, task)
+            check(data, RECIPES[task.recipe], task.variant)
+            Path(task.target).write_bytes(finish(job, task, data))
+        except EdgedigitsError as error:
+            job.events.send(event="failed", variant=task.variant, message=str(error))
+            continue
+        seconds = time.perf_counter() - began
+        job.events.send(event="done", variant=task.variant, seconds=seconds)
+
+
+def _end_with_parent() -> None:
+    """End when the parent does: its end of standard input closes then, however it ended."""
+
+    def watch() -> None:
+        sys.stdin.buffer.read()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main() -> int:
+    """Entry point of the child: ``python -m edgedigits.convert.worker JOB.json``."""
+    events = Events(os.fdopen(os.dup(1), "w"))
+    os.dup2(2, 1)  # whatever else writes to standard output must not mix with the events
+    _end_with_parent()
+    try:
+        document = json.loads(Path(sys.argv[1]).read_text())
+        from edgedigits.tf_loader import import_tf_keras
+
+        events.send(event="progress", what="loading TensorFlow", done=0, total=None, note="")
+        import_tf_keras("export")
+        work(Job(document, events))
+    except EdgedigitsError as error:
+        events.send(event="fatal", message=str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
