@@ -29,21 +29,17 @@ def _missing_data() -> str:
     return f"EDGEDIGITS_DATA={folder} lacks mnist/{missing[0]}" if missing else ""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs the real data where it is missing, but never where it was promised."""
-    reason = _missing_data()
-    if not reason or os.environ.get("EDGEDIGITS_REQUIRE_DATA") == "1":
-        return
-    for item in items:
-        if item.get_closest_marker("shared"):
-            item.add_marker(pytest.mark.skip(reason=reason))
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs the real data where it is missing, but fail where it was promised."""
+    if item.get_closest_marker("shared") and (reason := _missing_data()):
+        if os.environ.get("EDGEDIGITS_REQUIRE_DATA") == "1":
+            pytest.fail(f"the real data is required, but {reason}")
+        pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder of the real data sets; for tests marked ``shared``."""
-    if reason := _missing_data():
-        pytest.fail(f"the real data is required, but {reason}")
     return Path(os.environ["EDGEDIGITS_DATA"])
 
 

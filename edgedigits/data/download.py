@@ -179,8 +179,8 @@ def _check_own(path: Path, file: RemoteFile, remote: RemoteSet) -> None:
     if found != _expected(path, file):
         raise DownloadError(
             f"{path}: wrong checksum: expected SHA-256 {_expected(path, file)}, found {found}; "
-            f"take the file away to download it again, or, if it is meant to differ from {remote.name}, "
-            f"give the folder as DATA: {path.parent}"
+            f"take the file away to download it again, or, if it is meant to differ from "
+            f"{remote.name}, give the folder as DATA: {path.parent}"
         )
 
 

@@ -1,0 +1,205 @@
+"""A look into a data set as text, as JSON and as pictures."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits.data.dataset import DataSet
+from edgedigits.data.look import SAMPLES, DataLook, PartLook
+from edgedigits.data.registry import SourceRow
+from edgedigits.errors import MissingPackageError
+from edgedigits.report.rows import NOTHING, Column, Table, count, number, percent
+from edgedigits.run import atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.console import Group
+
+BAR = 24  # characters of the longest bar
+SHOWN_CLASSES = 50  # rows of the picture of samples
+LABELS_PICTURE = "labels.png"
+SAMPLES_PICTURE = "samples.png"
+
+
+def source_rows(rows: tuple[SourceRow, ...]) -> Table:
+    """The named data sets, and where they lie."""
+    columns = (
+        Column("data", right=False),
+        Column("train"),
+        Column("test"),
+        Column("classes"),
+        Column("what it is", right=False),
+        Column("where", right=False),
+    )
+    cells = tuple(
+        (row.name, count(row.train), count(row.test), count(row.classes), row.what, _where(row))
+        for row in rows
+    )
+    return Table("data sets", columns, cells)
+
+
+def _where(row: SourceRow) -> str:
+    if row.where is not None:
+        return row.where
+    return f"not here: would be downloaded ({row.download_bytes / 1e6:.0f} MB) to {row.download_to}"
+
+
+def render_text(look: DataLook) -> Group:
+    """What a terminal shows: statistics, label distribution, notes. For a rich console."""
+    from rich.console import Group
+    from rich.text import Text
+
+    parts: list[Table | Text] = [statistics_rows(look), Text("")]
+    if any(part.class_counts for part in look.parts):
+        parts += [distribution_rows(look), Text("")]
+    if look.duplicates_between is not None:
+        parts.append(Text(f"test pictures that also occur in train: {look.duplicates_between:,}"))
+    parts += [Text(f"note: {note}") for note in look.notes]
+    parts.append(Text(f"digest: {look.digest}"))
+    return Group(*parts)
+
+
+def statistics_rows(look: DataLook) -> Table:
+    """Shape, type and pixel statistics, a row a part."""
+    columns = (
+        Column("part", right=False),
+        Column("pictures"),
+        Column("pixels"),
+        Column("type"),
+        Column("mean", "Mean of all pixels, of 255."),
+        Column("std", "Standard deviation of all pixels, of 255."),
+        Column("min"),
+        Column("max"),
+        Column("zero, %", "Share of the pixels that are 0: background."),
+        Column("repeated", "Pictures that repeat an earlier one pixel for pixel."),
+    )
+    rows = tuple(
+        (
+            part.part,
+            count(part.shape[0]),
+            "×".join(map(str, part.shape[1:])),
+            part.dtype,
+            number(part.mean, 4),
+            number(part.std, 4),
+            str(part.minimum),
+            str(part.maximum),
+            percent(part.zero_share, 1),
+            count(part.duplicates),
+        )
+        for part in look.parts
+    )
+    return Table(look.name, columns, rows)
+
+
+def distribution_rows(look: DataLook) -> Table:
+    """Pictures of each class, with a bar, a row a class."""
+    columns = [Column("class", right=False)]
+    cells: list[list[str]] = [[name] for name in look.class_names]
+    for part in look.parts:
+        columns += [Column(part.part), Column("%"), Column("", right=False)]
+        for row, new in zip(cells, _distribution(part, len(cells)), strict=True):
+            row += new
+    return Table("labels", tuple(columns), tuple(map(tuple, cells)))
+
+
+def _distribution(part: PartLook, classes: int) -> list[list[str]]:
+    if part.class_counts is None:
+        return [[NOTHING, NOTHING, ""]] * classes
+    total, most = sum(part.class_counts), max(part.class_counts)
+    return [
+        [count(n), percent(n / total, 1), "█" * round(BAR * n / most)] for n in part.class_counts
+    ]
+
+
+def to_json(look: DataLook) -> dict[str, Any]:
+    """A look as plain values; ``mean`` and ``std`` are shares of 255."""
+    return asdict(look)
+
+
+def write_pictures(look: DataLook, dataset: DataSet, folder: Path) -> tuple[Path, ...]:
+    """Draw the label distribution (where there are labels) and samples as PNG files.
+
+    Args:
+        look: what to draw.
+        dataset: the data set it was made from.
+        folder: where ``labels.png`` and ``samples.png`` are written; made if need be.
+
+    Returns:
+        The files written.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
+        RunError: the folder cannot be written.
+    """
+    figures = {SAMPLES_PICTURE: _draw_samples(look, dataset)}
+    if look.parts[0].class_counts:
+        figures[LABELS_PICTURE] = _draw_labels(look)
+    written = []
+    for name, figure in sorted(figures.items()):
+        with atomic_path(folder / name) as temporary:
+            figure.savefig(temporary, dpi=120)
+        written.append(folder / name)
+    return tuple(written)
+
+
+def _new_figure(width: float, height: float) -> Figure:
+    """A figure of its own, in inches; pyplot's global state and display are not touched."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingPackageError("drawing pictures", "report", "matplotlib") from error
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _draw_labels(look: DataLook) -> Figure:
+    classes = len(look.class_names)
+    figure = _new_figure(max(6.0, 0.25 * classes), 2.6 * len(look.parts))
+    axes = figure.subplots(len(look.parts), 1, squeeze=False, sharex=True)[:, 0]
+    for axis, part in zip(axes, look.parts, strict=True):
+        counts = part.class_counts or (0,) * classes
+        axis.bar(range(classes), counts, color="#33608c")
+        axis.set_ylabel("pictures")
+        axis.set_title(f"{look.name}, {part.part}: {part.shape[0]:,} pictures", fontsize=10)
+        axis.spines[["top", "right"]].set_visible(False)
+    upright = max(map(len, look.class_names)) * classes > 60
+    axes[-1].set_xticks(range(classes), look.class_names, rotation=90 if upright else 0)
+    return figure
+
+
+def _draw_samples(look: DataLook, dataset: DataSet) -> Figure:
+    part = look.parts[0]
+    if part.class_counts is None:
+        indices = part.sample_indices[0]
+        lines = [indices[i : i + SAMPLES] for i in range(0, len(indices), SAMPLES)]
+        names = [""] * len(lines)
+    else:
+        lines = list(part.sample_indices[:SHOWN_CLASSES])
+        names = list(look.class_names[:SHOWN_CLASSES])
+    sheet = _sheet(dataset.train.images, lines)
+    figure = _new_figure(6.0, 0.8 + 0.5 * len(lines))
+    axis = figure.subplots()
+    axis.imshow(sheet, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
+    step = sheet.shape[0] / len(lines)
+    axis.set_yticks([step * (i + 0.5) for i in range(len(lines))], names)
+    axis.set_xticks([])
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)
+    shown = f", the first {len(lines)} classes" if len(look.class_names) > len(lines) else ""
+    axis.set_title(f"{look.name}, {part.part}: samples{shown}", fontsize=10)
+    return figure
+
+
+def _sheet(images: NDArray[np.uint8], lines: list[tuple[int, ...]]) -> NDArray[np.uint8]:
+    """Samples side by side with a gap of 4 pixels, uint8 ``[32·lines, 32·SAMPLES]``."""
+    cell = images.shape[1] + 4
+    sheet = np.zeros((cell * len(lines), cell * SAMPLES), dtype=np.uint8)
+    for row, indices in enumerate(lines):
+        for column, index in enumerate(indices):
+            top, left = row * cell + 2, column * cell + 2
+            sheet[top : top + cell - 4, left : left + cell - 4] = images[index]
+    return sheet
