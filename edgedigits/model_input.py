@@ -1,6 +1,6 @@
-"""From pictures of bytes to the floats a model takes, whatever shape and range it was trained with.
+"""From pictures of bytes to the floats that a model takes, whatever its shape and range.
 
-Our own models take ``(28, 28, 1)`` from 0 to 1. An imported model may take ``(28, 28)``, a flat row,
+Our own models take ``(28, 28, 1)`` from 0 to 1. An imported one may take ``(28, 28)``, a flat row,
 another width and height, three channels, 0 to 255 or −1 to 1.
 """
 

@@ -1,4 +1,4 @@
-"""The data of a run: which pictures it was trained, validated and tested with, found again later."""
+"""The data of a run: which pictures it learnt from, was validated and tested with."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.data.dataset import DataSet, Pictures
-from edgedigits.data.registry import load_data
+from edgedigits.data.registry import NAMES, load_data
 from edgedigits.data.split import hold_out, with_test
 from edgedigits.errors import DataError, RunError
 from edgedigits.progress import SILENT, Progress
@@ -81,8 +81,8 @@ def choose_split(dataset: DataSet, fraction: float, seed: int) -> Split:
     """
     if dataset.train.labels is None:
         raise DataError(f"{dataset.name}: has no labels; training needs a class for each picture")
-    held_out = with_test(dataset, seed=seed)
-    test = held_out.held_out_indices
+    held_out = with_test(dataset)  # the same test part whatever the seed, so that runs compare
+    test = held_out.held_out_indices if dataset.test is None else None
     everything = np.arange(len(dataset.train), dtype=np.int64)
     usable = everything if test is None else np.setdiff1d(everything, test)
     try:
@@ -105,7 +105,7 @@ def apply_split(dataset: DataSet, split: Split) -> RunData:
         notes = (
             *notes,
             f"no test pictures of its own: {len(split.test):,} of {len(dataset.train):,} were held "
-            f"out as the test part (stratified, seed {split.seed})",
+            "out as the test part (stratified, seed 0)",
         )
     rest = np.setdiff1d(np.arange(len(dataset.train), dtype=np.int64), taken)
     return RunData(
@@ -127,10 +127,9 @@ def data_record(dataset: DataSet, data: str, data_dir: Path | None) -> dict[str,
         data: what the user called it.
         data_dir: where downloads lay.
     """
-    path = Path(data)
     return {
         "name": dataset.name,
-        "location": str(path.resolve()) if path.exists() and dataset.name == data else None,
+        "location": None if data in NAMES else str(Path(data).expanduser().resolve()),
         "data_dir": None if data_dir is None else str(data_dir.resolve()),
         "digest": dataset.digest,
         "train_digest": dataset.train.digest,

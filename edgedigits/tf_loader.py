@@ -6,14 +6,16 @@ was imported first.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 from edgedigits.errors import MissingPackageError
 
 QUIET = {
-    "TF_CPP_MIN_LOG_LEVEL": "3",  # C++ messages: errors that end the program only
-    "GRPC_VERBOSITY": "ERROR",
+    "TF_CPP_MIN_LOG_LEVEL": "3",  # C++ messages: only those that end the program
     "AUTOGRAPH_VERBOSITY": "0",
 }
 
@@ -29,13 +31,32 @@ def import_tf_keras(job: str = "training") -> Any:
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    try:
-        import tensorflow as tf
-    except ImportError as error:
-        raise MissingPackageError(job, "train", "tensorflow") from error
+    with _quiet_stderr():
+        try:
+            import tensorflow as tf
+        except ImportError as error:
+            raise MissingPackageError(job, "train", "tensorflow") from error
+        try:
+            import tf_keras
+        except ImportError as error:
+            raise MissingPackageError(job, "train", "tf-keras") from error
     tf.get_logger().setLevel("ERROR")
-    try:
-        import tf_keras
-    except ImportError as error:
-        raise MissingPackageError(job, "train", "tf-keras") from error
     return tf_keras
+
+
+@contextlib.contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Standard error to nowhere: TensorFlow greets on it before it reads its own log level."""
+    if "tf_keras" in sys.modules or os.environ.get("EDGEDIGITS_DEBUG"):
+        yield
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

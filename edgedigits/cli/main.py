@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from edgedigits import __version__
+from edgedigits.cli.data import data_app
 from edgedigits.cli.models import models
+from edgedigits.cli.train import train
 from edgedigits.errors import EdgedigitsError
 
 app = typer.Typer(
@@ -38,7 +40,9 @@ def _main(
     """Train, prune, quantise and measure small image classifiers, and run them on a Pi."""
 
 
+app.add_typer(data_app, name="data")
 app.command("models")(models)
+app.command("train")(train)
 
 
 def run() -> None:

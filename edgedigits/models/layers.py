@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Union
+from typing import Literal
 
 Shape = tuple[int, ...]
 Padding = Literal["same", "valid"]
@@ -149,7 +149,7 @@ class Flatten:
         return (math.prod(shape),)
 
 
-Layer = Union[Conv, Dense, MaxPool, BatchNorm, Activation, Dropout, Flatten]
+Layer = Conv | Dense | MaxPool | BatchNorm | Activation | Dropout | Flatten
 
 
 @dataclass(frozen=True)

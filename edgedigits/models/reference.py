@@ -94,7 +94,7 @@ MNIST_DENSE = ModelSpec(
         Dense(64),
         Dense(10, activation="softmax"),
     ),
-    origin="Fully connected classifier of MNIST, 98 % published; its layers are not, these are ours.",
+    origin="Dense classifier of MNIST, 98 % published; its layers are not, these are ours.",
     training=TrainingDefaults(epochs=10, batch_size=32),
 )
 

@@ -1,0 +1,140 @@
+"""``edgedigits train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edgedigits.cli.common import DataDirOption, JsonOption, print_json, progress, stdout
+
+if TYPE_CHECKING:
+    from edgedigits.train import TrainResult
+
+
+def train(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A name that 'edgedigits models' lists.")
+    ],
+    run: Annotated[Path, typer.Option("--run", metavar="RUN", help="The run folder to make.")],
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="DATA",
+            help="digits, mnist, fashion-mnist, or a path: .csv, .npz, a folder of IDX files, a "
+            "folder with one sub-folder of pictures a class. Default: what the model is meant for.",
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the data. Default: the model's own.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Pictures a step. Default: the model's own.")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Of the Adam optimiser. Default: the model's own.")
+    ] = None,
+    schedule: Annotated[
+        str | None,
+        typer.Option(help="Of the learning rate: constant, or cosine (falling to 0)."),
+    ] = None,
+    augment: Annotated[
+        bool | None,
+        typer.Option(
+            "--augment/--no-augment",
+            help="Shift, turn, shear, scale and warp the training pictures, and vary the stroke.",
+        ),
+    ] = None,
+    early_stopping: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PATIENCE",
+            help="Stop after so many epochs without a better one on the validation part; 0: never.",
+        ),
+    ] = None,
+    validation: Annotated[
+        float | None,
+        typer.Option(
+            metavar="FRACTION",
+            help="Share of the training pictures by which the best epoch is chosen. Default: 0.1.",
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random. Default: 0.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted training.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Move an existing run to NAME.previous.")
+    ] = False,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a model into a run folder. Ctrl-C keeps the best model so far.
+
+    Example: edgedigits train mnist-cnn --data mnist --run runs/a --augment
+    """
+    from edgedigits.errors import UsageError
+    from edgedigits.train import TrainSettings
+    from edgedigits.train import resume as resume_training
+    from edgedigits.train import train as start_training
+
+    if resume and overwrite:
+        raise UsageError("--resume and --overwrite exclude each other; leave one out")
+    settings = TrainSettings(
+        model=model,
+        data=data,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        schedule=schedule,  # type: ignore[arg-type]  # checked with the other settings
+        augment=augment,
+        early_stopping=early_stopping,
+        validation=validation,
+        seed=seed,
+    )
+    with progress() as shown:
+        if resume:
+            result = resume_training(settings, run, data_dir=data_dir, progress=shown)
+        else:
+            result = start_training(
+                settings, run, data_dir=data_dir, overwrite=overwrite, progress=shown
+            )
+    if as_json:
+        print_json(
+            {
+                "run": str(run),
+                "model": result.plan.model,
+                "data": result.plan.data,
+                "file": str(result.run.model_file()),
+                **result.to_json(),
+                "history": [epoch.to_json() for epoch in result.epochs],
+                "notes": list(result.notes),
+            }
+        )
+    else:
+        stdout().print(_table(result))
+
+
+def _table(result: TrainResult) -> Any:
+    from rich.table import Table
+
+    stopped = ", stopped early" if result.stopped_early else ""
+    table = Table(
+        "part",
+        title=f"{result.run.model_file()}: epoch {result.best.epoch} of "
+        f"{len(result.epochs)}{stopped}",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("accuracy", justify="right")
+    table.add_column("loss", justify="right")
+    table.add_row("training", f"{result.train_accuracy:.4f}", f"{result.train_loss:.4f}")
+    table.add_row(
+        "validation", f"{result.validation_accuracy:.4f}", f"{result.validation_loss:.4f}"
+    )
+    if result.test_accuracy is not None:
+        table.add_row("test", f"{result.test_accuracy:.4f}", f"{result.test_loss:.4f}")
+    return table

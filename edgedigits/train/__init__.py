@@ -1,0 +1,20 @@
+"""Training: settings, fitting with every step reported, and a state that survives a kill."""
+
+from edgedigits.train.fitting import EpochResult, best_epoch, fit, measure, scores
+from edgedigits.train.settings import TrainSettings
+from edgedigits.train.state import load_history, save_model
+from edgedigits.train.training import TrainResult, resume, train
+
+__all__ = [
+    "EpochResult",
+    "TrainResult",
+    "TrainSettings",
+    "best_epoch",
+    "fit",
+    "load_history",
+    "measure",
+    "resume",
+    "save_model",
+    "scores",
+    "train",
+]

@@ -1,0 +1,332 @@
+"""Fitting one Keras 2 model to pictures: training, retraining after pruning, and fine-tuning."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits.augment import Augmentation, augment
+from edgedigits.data.dataset import Pictures
+from edgedigits.errors import DataError, TrainingError
+from edgedigits.model_input import Range, Shape, model_input
+from edgedigits.progress import SILENT, Progress
+from edgedigits.tf_loader import import_tf_keras
+
+Schedule = Literal["constant", "cosine"]
+
+EVALUATION_BATCH = 256
+AUGMENTED_AT_ONCE = 256  # pictures; one call costs about 0.4 ms beside its pictures
+SECONDS_BETWEEN_UPDATES = 0.1
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """One epoch.
+
+    Attributes:
+        epoch: from 1.
+        loss, accuracy: mean over the epoch's steps, on pictures as trained on (augmented, with
+            dropout); accuracy 0 to 1.
+        val_loss, val_accuracy: on the validation pictures after the epoch.
+        learning_rate: at the end of the epoch.
+        seconds: of the whole epoch.
+    """
+
+    epoch: int
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    learning_rate: float
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """As in ``history.json``."""
+        return asdict(self)
+
+    def line(self, epochs: int) -> str:
+        """As told to the user."""
+        return (
+            f"epoch {self.epoch:>{len(str(epochs))}}/{epochs}  "
+            f"loss {self.loss:.4f} accuracy {self.accuracy:.4f}  "
+            f"val_loss {self.val_loss:.4f} val_accuracy {self.val_accuracy:.4f}  "
+            f"{self.seconds:.1f} s"
+        )
+
+
+def best_epoch(results: Sequence[EpochResult]) -> EpochResult:
+    """The epoch with the highest validation accuracy; of equals the lower loss, then the first."""
+    return max(results, key=lambda result: (result.val_accuracy, -result.val_loss, -result.epoch))
+
+
+def training_batches(
+    pictures: Pictures,
+    *,
+    batch_size: int,
+    epochs: range,
+    seed: int,
+    augmentation: Augmentation | None,
+    input_shape: Shape,
+    input_range: Range,
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
+    """All steps of some epochs, each epoch in an order that follows from seed and epoch alone.
+
+    Yields:
+        float32 ``[b, *input_shape]`` and int64 ``[b]``; the last step of an epoch may be smaller.
+    """
+    labels = pictures.labels
+    assert labels is not None
+    together = batch_size * max(1, AUGMENTED_AT_ONCE // batch_size)
+    for epoch in epochs:
+        rng = np.random.default_rng([seed, epoch])
+        order = rng.permutation(len(pictures))
+        for start in range(0, len(order), together):
+            chosen = order[start : start + together]
+            images = pictures.images[chosen]
+            if augmentation is not None:
+                images = augment(images, rng, augmentation)
+            for step in range(0, len(chosen), batch_size):
+                part = slice(step, step + batch_size)
+                yield model_input(images[part], input_shape, input_range), labels[chosen[part]]
+
+
+def scores(
+    model: Any, pictures: Pictures, input_shape: Shape, input_range: Range = (0.0, 1.0)
+) -> NDArray[np.float32]:
+    """The model's outputs, float32 ``[n, classes]``: probabilities or logits, as it gives them."""
+    parts = [
+        np.asarray(
+            model.predict_on_batch(
+                model_input(
+                    pictures.images[start : start + EVALUATION_BATCH], input_shape, input_range
+                )
+            ),
+            dtype=np.float32,
+        )
+        for start in range(0, len(pictures), EVALUATION_BATCH)
+    ]
+    return np.concatenate(parts)
+
+
+def are_probabilities(outputs: NDArray[np.float32]) -> bool:
+    """Whether every row is a distribution: nothing below 0, summing to 1."""
+    return bool((outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
+
+
+def loss_and_accuracy(
+    outputs: NDArray[np.float32], labels: NDArray[np.int64]
+) -> tuple[float, float]:
+    """Mean cross-entropy in nats, and share of right answers, of probabilities or logits.
+
+    Args:
+        outputs: float32 ``[n, classes]``. labels: int64 ``[n]``.
+    """
+    wide = outputs.astype(np.float64)
+    if not are_probabilities(outputs):
+        wide = np.exp(wide - wide.max(axis=1, keepdims=True))
+        wide /= wide.sum(axis=1, keepdims=True)
+    true = wide[np.arange(len(labels)), labels]
+    loss = -np.log(np.maximum(true, 1e-7)).mean()
+    return float(loss), float((outputs.argmax(axis=1) == labels).mean())
+
+
+def measure(
+    model: Any, pictures: Pictures, input_shape: Shape, input_range: Range = (0.0, 1.0)
+) -> tuple[float, float]:
+    """Loss and accuracy of a model on labelled pictures, as :func:`loss_and_accuracy`."""
+    assert pictures.labels is not None
+    return loss_and_accuracy(scores(model, pictures, input_shape, input_range), pictures.labels)
+
+
+def check_labels(pictures: Pictures, classes: int, what: str) -> None:
+    """Refuse pictures that a head of ``classes`` outputs cannot learn.
+
+    Raises:
+        DataError: no labels, no pictures, or labels outside the head.
+    """
+    if pictures.labels is None:
+        raise DataError(f"{what}: has no labels; training needs a class for each picture")
+    if len(pictures) == 0:
+        raise DataError(f"{what}: holds no pictures")
+    low, high = int(pictures.labels.min()), int(pictures.labels.max())
+    if low < 0 or high >= classes:
+        found = low if low < 0 else high
+        raise DataError(
+            f"{what}: has label {found}, but the model's {classes} outputs are the classes 0 to "
+            f"{classes - 1}; relabel the data or choose a model with a wider head"
+        )
+
+
+def fit(
+    model: Any,
+    train: Pictures,
+    validation: Pictures,
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+    schedule: Schedule = "constant",
+    augmentation: Augmentation | None = None,
+    input_range: Range = (0.0, 1.0),
+    input_shape: Shape | None = None,
+    progress: Progress = SILENT,
+    callbacks: Sequence[Any] = (),
+    done: Sequence[EpochResult] = (),
+    after_epoch: Callable[[tuple[EpochResult, ...]], bool] | None = None,
+    what: str = "training",
+) -> tuple[EpochResult, ...]:
+    """Fit a ``tf_keras`` model in place; the model ends as it is after the last epoch.
+
+    A model that is compiled already keeps its optimiser and that one's state (so a checkpoint
+    goes on where it stopped); another is compiled with Adam and sparse cross-entropy.
+
+    Args:
+        model: takes float32 ``[n, *input_shape]``, gives ``[n, classes]``, probabilities or logits.
+        train, validation: labelled pictures.
+        epochs: epochs in all, those in ``done`` included.
+        batch_size: pictures a step.
+        learning_rate: Adam's, at the start.
+        seed: of order and augmentation; the model's own weights are not touched by it.
+        schedule: ``"constant"``, or ``"cosine"``: falling to 0 over all steps.
+        augmentation: how training pictures are changed; None: not at all.
+        input_range: the model's values for pixel 0 and pixel 255.
+        input_shape: None: the model's own.
+        progress: told of every step and every epoch.
+        callbacks: further ``tf_keras`` callbacks.
+        done: epochs of an interrupted training that ``model`` already has behind it.
+        after_epoch: called with all epochs so far; True ends the training.
+        what: the name of this work in ``progress``.
+
+    Returns:
+        All epochs, ``done`` first.
+
+    Raises:
+        DataError: labels are missing or outside the head.
+        TrainingError: the loss is not a number any more.
+        KeyboardInterrupt: the user stopped it; the model is in the middle of an epoch.
+    """
+    tf_keras = import_tf_keras(what)
+    input_shape = tuple(model.input_shape[1:]) if input_shape is None else input_shape
+    classes = int(model.output_shape[-1])
+    check_labels(train, classes, "training part")
+    check_labels(validation, classes, "validation part")
+    steps = math.ceil(len(train) / batch_size)
+    if getattr(model, "optimizer", None) is None:
+        few = Pictures(train.images[:EVALUATION_BATCH], None)
+        logits = not are_probabilities(scores(model, few, input_shape, input_range))
+        rate = (
+            tf_keras.optimizers.schedules.CosineDecay(learning_rate, steps * epochs)
+            if schedule == "cosine"
+            else learning_rate
+        )
+        model.compile(
+            optimizer=tf_keras.optimizers.Adam(rate),
+            loss=tf_keras.losses.SparseCategoricalCrossentropy(from_logits=logits),
+            metrics=["accuracy"],
+        )
+    if len(done) >= epochs:
+        return tuple(done)
+
+    watcher = _Watcher(
+        model=model,
+        measure=lambda: measure(model, validation, input_shape, input_range),
+        epochs=epochs,
+        steps=steps,
+        done=done,
+        progress=progress,
+        what=what,
+        after_epoch=after_epoch,
+    )
+    model.fit(
+        training_batches(
+            train,
+            batch_size=batch_size,
+            epochs=range(len(done) + 1, epochs + 1),
+            seed=seed,
+            augmentation=augmentation,
+            input_shape=input_shape,
+            input_range=input_range,
+        ),
+        steps_per_epoch=steps,
+        initial_epoch=len(done),
+        epochs=epochs,
+        verbose=0,
+        callbacks=[
+            *callbacks,
+            tf_keras.callbacks.LambdaCallback(
+                on_epoch_begin=watcher.epoch_begins,
+                on_batch_end=watcher.batch_ends,
+                on_epoch_end=watcher.epoch_ends,
+            ),
+        ],
+    )
+    return tuple(watcher.results)
+
+
+class _Watcher:
+    """Sees every step and epoch: reports them, measures, and ends the training where it must."""
+
+    def __init__(
+        self,
+        *,
+        model: Any,
+        measure: Callable[[], tuple[float, float]],
+        epochs: int,
+        steps: int,
+        done: Sequence[EpochResult],
+        progress: Progress,
+        what: str,
+        after_epoch: Callable[[tuple[EpochResult, ...]], bool] | None,
+    ) -> None:
+        self.results = list(done)
+        self._model = model
+        self._measure = measure
+        self._epochs = epochs
+        self._steps = steps
+        self._progress = progress
+        self._what = what
+        self._after_epoch = after_epoch
+        self._began = self._told = 0.0
+
+    def epoch_begins(self, epoch: int, logs: Any = None) -> None:
+        self._began = time.perf_counter()
+
+    def batch_ends(self, step: int, logs: dict[str, float]) -> None:
+        if not math.isfinite(logs["loss"]):
+            raise TrainingError(
+                f"the loss became {logs['loss']} in epoch {len(self.results) + 1}: training "
+                "diverged; try a lower --learning-rate"
+            )
+        now = time.perf_counter()
+        if now - self._told >= SECONDS_BETWEEN_UPDATES or step + 1 == self._steps:
+            self._told = now
+            self._progress.update(
+                self._what,
+                len(self.results) * self._steps + step + 1,
+                self._epochs * self._steps,
+                f"epoch {len(self.results) + 1}/{self._epochs} "
+                f"loss {logs['loss']:.4f} accuracy {logs['accuracy']:.4f}",
+            )
+
+    def epoch_ends(self, epoch: int, logs: dict[str, float]) -> None:
+        val_loss, val_accuracy = self._measure()
+        result = EpochResult(
+            epoch=epoch + 1,
+            loss=float(logs["loss"]),
+            accuracy=float(logs["accuracy"]),
+            val_loss=val_loss,
+            val_accuracy=val_accuracy,
+            learning_rate=float(self._model.optimizer.learning_rate.numpy()),
+            seconds=time.perf_counter() - self._began,
+        )
+        self.results.append(result)
+        self._progress.say(result.line(self._epochs))
+        if self._after_epoch is not None and self._after_epoch(tuple(self.results)):
+            self._model.stop_training = True

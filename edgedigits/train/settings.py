@@ -1,0 +1,138 @@
+"""How a training is to be done: what the user said, filled up with the model's own defaults."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from edgedigits.augment import DIGITS, Augmentation
+from edgedigits.errors import RunError, UsageError
+from edgedigits.models.registry import get_model
+from edgedigits.run import RunFolder
+from edgedigits.train.fitting import Schedule
+
+SCHEDULES = ("constant", "cosine")
+VALIDATION = 0.1  # share of the training pictures
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Settings of a training; None: the model's own default.
+
+    Attributes:
+        model: a name of the registry.
+        data: what :func:`edgedigits.data.registry.load_data` takes.
+        epochs, batch_size: whole numbers above 0.
+        learning_rate: Adam's, above 0.
+        schedule: ``"constant"``, or ``"cosine"``: falling to 0 over all epochs.
+        augment: whether training pictures are changed as :mod:`edgedigits.augment` does.
+        early_stopping: epochs without a better one before the training ends; 0: never.
+        validation: share of the training pictures held back to choose the best epoch, 0 to 1.
+        seed: of split, first weights, order and augmentation.
+    """
+
+    model: str
+    data: str | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    schedule: Schedule | None = None
+    augment: bool | None = None
+    early_stopping: int | None = None
+    validation: float | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Settings with nothing left open; attributes as in :class:`TrainSettings`."""
+
+    model: str
+    data: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    schedule: Schedule
+    augment: bool
+    early_stopping: int
+    validation: float
+    seed: int
+
+    @property
+    def augmentation(self) -> Augmentation | None:
+        """How pictures are changed; None: not at all."""
+        return DIGITS if self.augment else None
+
+    def to_json(self) -> dict[str, Any]:
+        """As in ``run.json``, where the augmentation's amounts are recorded with it."""
+        amounts = self.augmentation
+        return {**asdict(self), "augmentation": None if amounts is None else asdict(amounts)}
+
+
+def plan(settings: TrainSettings) -> Plan:
+    """The settings, filled up and checked.
+
+    Raises:
+        UsageError: an unknown model, or a value that does not fit, by its option's name.
+    """
+    defaults = get_model(settings.model).training
+    filled = {
+        "data": defaults.data,
+        "epochs": defaults.epochs,
+        "batch_size": defaults.batch_size,
+        "learning_rate": defaults.learning_rate,
+        "schedule": "constant",
+        "augment": False,
+        "early_stopping": defaults.early_stopping or 0,
+        "validation": VALIDATION,
+        "seed": 0,
+        **_given(settings),
+    }
+    made = Plan(**filled)
+    _check(made)
+    return made
+
+
+def recorded_plan(run: RunFolder, settings: TrainSettings) -> Plan:
+    """The plan of an interrupted run, which settings given again may repeat but not change.
+
+    Raises:
+        UsageError: a setting given differs from the recorded one.
+        RunError: the run was not made by training, or its manifest is damaged.
+    """
+    recorded = run.manifest().get("settings")
+    if not isinstance(recorded, dict):
+        raise RunError(
+            f"{run.path}: was not made by 'edgedigits train'; there is nothing to resume"
+        )
+    try:
+        made = Plan(**{field.name: recorded[field.name] for field in fields(Plan)})
+    except KeyError as error:
+        raise RunError(f"{run.manifest_file}: lacks the setting {error}; train again") from error
+    for name, value in _given(settings).items():
+        if value != getattr(made, name):
+            what = "the model" if name == "model" else f"--{name.replace('_', '-')}"
+            raise UsageError(
+                f"{what} is {value}, but {run.path} was begun with {getattr(made, name)}; "
+                "leave it out to resume, or name another --run"
+            )
+    return made
+
+
+def _given(settings: TrainSettings) -> dict[str, Any]:
+    return {name: value for name, value in asdict(settings).items() if value is not None}
+
+
+def _check(made: Plan) -> None:
+    for name in ("epochs", "batch_size", "learning_rate"):
+        value = getattr(made, name)
+        if not value > 0:
+            raise UsageError(f"--{name.replace('_', '-')} is {value:g}; it must be above 0")
+    if made.early_stopping < 0:
+        raise UsageError(f"--early-stopping is {made.early_stopping}; it must be 0 or more")
+    if not 0 < made.validation < 1:
+        raise UsageError(f"--validation is {made.validation:g}; it must lie between 0 and 1")
+    if made.seed < 0:
+        raise UsageError(f"--seed is {made.seed}; it must be 0 or more")
+    if made.schedule not in SCHEDULES:
+        raise UsageError(f"--schedule is {made.schedule}; it must be {' or '.join(SCHEDULES)}")

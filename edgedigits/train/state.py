@@ -1,0 +1,116 @@
+"""What a training leaves on disk after each epoch, so that it can be killed at any moment.
+
+Three files, each replaced as a whole, in this order:
+
+1. ``history.json``: all epochs so far;
+2. ``checkpoint.keras``: the last model with its optimiser, whose step counter tells the epoch;
+3. ``model.keras``: the best model, where this epoch is the best.
+
+The checkpoint decides how far the training is. A history that is ahead of it is cut back to it; a
+``model.keras`` that is behind it (killed between 2 and 3) is written again from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgedigits.errors import RunError
+from edgedigits.run import RunFolder, atomic_path, read_json, write_json
+from edgedigits.tf_loader import import_tf_keras
+from edgedigits.train.fitting import EpochResult, best_epoch
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where an interrupted training stands: its compiled model, and the epochs behind it."""
+
+    model: Any
+    results: tuple[EpochResult, ...]
+
+
+def checkpoint_file(run: RunFolder) -> Path:
+    """``checkpoint.keras``; there only while a training is not complete."""
+    return run.path / "checkpoint.keras"
+
+
+def save_model(model: Any, path: Path) -> None:
+    """Write a Keras 2 model without its optimiser, whole or not at all.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    tf_keras = import_tf_keras()
+    # Keras saves an optimiser with every compiled model; a copy that was never compiled has none.
+    bare = tf_keras.models.clone_model(model)
+    bare.set_weights(model.get_weights())
+    with atomic_path(path) as temporary:
+        bare.save(temporary)
+
+
+def save_history(run: RunFolder, results: tuple[EpochResult, ...]) -> None:
+    """Write ``history.json``."""
+    write_json(
+        run.history_file,
+        {
+            "epochs": [result.to_json() for result in results],
+            "best_epoch": best_epoch(results).epoch,
+        },
+    )
+
+
+def load_history(run: RunFolder) -> tuple[EpochResult, ...]:
+    """The epochs in ``history.json``, in order.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    document = read_json(run.history_file, "the training history")
+    try:
+        return tuple(EpochResult(**entry) for entry in document["epochs"])
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{run.history_file}: damaged ({error!r})") from error
+
+
+def save_epoch(run: RunFolder, model: Any, results: tuple[EpochResult, ...]) -> None:
+    """Write everything that an epoch leaves behind, in the order of the module's description.
+
+    Raises:
+        RunError: a file cannot be written.
+    """
+    save_history(run, results)
+    with atomic_path(checkpoint_file(run)) as temporary:
+        model.save(temporary)
+    if best_epoch(results) == results[-1]:
+        save_model(model, run.model_file())
+
+
+def load_checkpoint(run: RunFolder, steps: int) -> Checkpoint | None:
+    """Where the training of a run stands; None where no epoch is complete.
+
+    Args:
+        run: a run folder.
+        steps: steps of one epoch.
+
+    Raises:
+        RunError: checkpoint and history do not fit together, or cannot be read.
+    """
+    path = checkpoint_file(run)
+    if not path.is_file():
+        return None
+    tf_keras = import_tf_keras()
+    try:
+        model = tf_keras.models.load_model(path)
+        epochs = int(model.optimizer.iterations.numpy()) // steps
+    except (OSError, ValueError, AttributeError, KeyError) as error:
+        raise RunError(f"{path}: cannot be read; train again with --overwrite") from error
+    results = load_history(run)[:epochs]
+    if len(results) != epochs or epochs == 0:
+        raise RunError(
+            f"{path}: stands at epoch {epochs}, but {run.history_file.name} holds {len(results)}; "
+            "train again with --overwrite"
+        )
+    if best_epoch(results) == results[-1]:
+        save_model(model, run.model_file())
+    return Checkpoint(model, results)

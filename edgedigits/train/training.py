@@ -1,0 +1,289 @@
+"""Training a model of the registry into a run folder."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgedigits.data.registry import load_data
+from edgedigits.errors import UsageError
+from edgedigits.models.build import build
+from edgedigits.models.registry import get_model
+from edgedigits.progress import SILENT, Progress
+from edgedigits.run import (
+    RunFolder,
+    check_new_run,
+    command_line,
+    create_run,
+    host_facts,
+    package_versions,
+    write_text,
+)
+from edgedigits.run_data import RunData, apply_split, choose_split, data_record, load_run_data
+from edgedigits.tf_loader import import_tf_keras
+from edgedigits.train.fitting import (
+    EpochResult,
+    best_epoch,
+    check_labels,
+    fit,
+    measure,
+)
+from edgedigits.train.settings import Plan, TrainSettings, plan, recorded_plan
+from edgedigits.train.state import (
+    checkpoint_file,
+    load_checkpoint,
+    save_epoch,
+)
+
+PACKAGES = ("tensorflow", "tf-keras", "numpy", "opencv-python-headless")
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A finished training.
+
+    Attributes:
+        run: the run folder.
+        plan: how it was done.
+        epochs: every epoch; best: the one that ``model.keras`` holds.
+        train_accuracy, train_loss: of the best model on the pictures it learnt from, as they are:
+            without augmentation and dropout.
+        validation_accuracy, validation_loss: on the pictures the best epoch was chosen by.
+        test_accuracy, test_loss: on the test part; None where that has no labels.
+        stopped_early: whether the training ended before its last epoch.
+        notes: what was said of the data.
+    """
+
+    run: RunFolder
+    plan: Plan
+    epochs: tuple[EpochResult, ...]
+    best: EpochResult
+    train_accuracy: float
+    train_loss: float
+    validation_accuracy: float
+    validation_loss: float
+    test_accuracy: float | None
+    test_loss: float | None
+    stopped_early: bool
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As in ``run.json``, and as ``edgedigits train --json`` prints it."""
+        return {
+            "epochs": len(self.epochs),
+            "best_epoch": self.best.epoch,
+            "stopped_early": self.stopped_early,
+            "train_accuracy": self.train_accuracy,
+            "train_loss": self.train_loss,
+            "validation_accuracy": self.validation_accuracy,
+            "validation_loss": self.validation_loss,
+            "test_accuracy": self.test_accuracy,
+            "test_loss": self.test_loss,
+            "seconds": sum(epoch.seconds for epoch in self.epochs),
+        }
+
+
+def train(
+    settings: TrainSettings,
+    path: Path,
+    *,
+    data_dir: Path | None = None,
+    overwrite: bool = False,
+    progress: Progress = SILENT,
+) -> TrainResult:
+    """Train a model of the registry into a new run folder.
+
+    Args:
+        settings: what to train, and how.
+        path: the run folder to make.
+        data_dir: where downloaded data lies.
+        overwrite: move an existing run to ``NAME.previous`` first.
+        progress: told of every step and epoch.
+
+    Raises:
+        UsageError: a setting does not fit, or the run exists.
+        MissingPackageError: the extra ``train`` is not installed.
+        DataError: the data cannot be read, has no labels, or labels outside the model's head.
+        RunError: the run folder cannot be written.
+        TrainingError: training diverged.
+        KeyboardInterrupt: the user stopped it; the best model so far is in the run.
+    """
+    made = plan(settings)
+    check_new_run(path, overwrite=overwrite)
+    import_tf_keras("training")
+    dataset = load_data(made.data, data_dir=data_dir, progress=progress)
+    check_labels(dataset.train, get_model(made.model).classes, dataset.name)
+    split = choose_split(dataset, made.validation, made.seed)
+    data = apply_split(dataset, split)
+    run = create_run(path, overwrite=overwrite)
+    _write_manifest(run, made, data, data_record(dataset, made.data, data_dir))
+    split.save(run)
+    return _train(run, made, data, None, (), progress)
+
+
+def resume(
+    settings: TrainSettings,
+    path: Path,
+    *,
+    data_dir: Path | None = None,
+    progress: Progress = SILENT,
+) -> TrainResult:
+    """Go on with an interrupted training, from the last complete epoch.
+
+    The result is as good as an uninterrupted one but not the same to the last bit: dropout draws
+    anew.
+
+    Args:
+        settings: may repeat the recorded ones, not change them.
+        path: the run folder.
+        data_dir: where downloaded data lies; None: where it lay before.
+        progress: told of every step and epoch.
+
+    Raises:
+        UsageError: there is no such run, its training is complete, or a setting differs.
+        RunError: the run is damaged, or its data has changed.
+        Others as :func:`train`.
+    """
+    if not path.is_dir():
+        raise UsageError(f"{path}: no such run folder; there is nothing to resume")
+    run = RunFolder(path)
+    made = recorded_plan(run, settings)
+    if run.manifest().get("training", {}).get("complete"):
+        checkpoint_file(run).unlink(missing_ok=True)
+        raise UsageError(f"{path}: its training is complete; there is nothing to resume")
+    import_tf_keras("training")
+    data = load_run_data(run, data_dir=data_dir, progress=progress)
+    checkpoint = load_checkpoint(run, math.ceil(len(data.train) / made.batch_size))
+    if checkpoint is None:
+        return _train(run, made, data, None, (), progress)
+    progress.say(f"resuming {path} after epoch {len(checkpoint.results)} of {made.epochs}")
+    return _train(run, made, data, checkpoint.model, checkpoint.results, progress)
+
+
+def _write_manifest(run: RunFolder, made: Plan, data: RunData, record: dict[str, Any]) -> None:
+    spec = get_model(made.model)
+    run.update_manifest(
+        command=command_line(),
+        model={
+            "name": made.model,
+            "origin": "registry",
+            "input_shape": list(spec.input_shape),
+            "classes": spec.classes,
+            "input_range": [0.0, 1.0],
+        },
+        data=record,
+        seed=made.seed,
+        settings=made.to_json(),
+        pictures={
+            "train": len(data.train),
+            "validation": len(data.validation),
+            "test": len(data.test),
+        },
+        versions=package_versions(*PACKAGES),
+        host=host_facts(),
+        training={"complete": False},
+    )
+
+
+def _train(
+    run: RunFolder,
+    made: Plan,
+    data: RunData,
+    model: Any,
+    done: tuple[EpochResult, ...],
+    progress: Progress,
+) -> TrainResult:
+    for note in data.notes:
+        progress.say(f"note: {note}")
+    if model is None:
+        import_tf_keras().utils.set_random_seed(made.seed)
+        model = build(get_model(made.model))
+        summary = summary_text(model)
+        write_text(run.path / "summary.txt", summary)
+        progress.say(summary)
+    results = list(done)
+
+    def after_epoch(so_far: tuple[EpochResult, ...]) -> bool:
+        results[:] = so_far
+        save_epoch(run, model, so_far)
+        return _enough(so_far, made.early_stopping)
+
+    try:
+        if not _enough(done, made.early_stopping):
+            fit(
+                model,
+                data.train,
+                data.validation,
+                epochs=made.epochs,
+                batch_size=made.batch_size,
+                learning_rate=made.learning_rate,
+                schedule=made.schedule,
+                augmentation=made.augmentation,
+                seed=made.seed,
+                progress=progress,
+                done=done,
+                after_epoch=after_epoch,
+                what=f"training {made.model}",
+            )
+    except KeyboardInterrupt:
+        progress.say(_interrupted(run, results))
+        raise
+    return _finish(run, made, data, tuple(results), progress)
+
+
+def _enough(results: tuple[EpochResult, ...], patience: int) -> bool:
+    """Whether the last ``patience`` epochs brought nothing better."""
+    return bool(patience and results and len(results) - best_epoch(results).epoch >= patience)
+
+
+def _interrupted(run: RunFolder, results: list[EpochResult]) -> str:
+    if not results:
+        return f"interrupted before the first epoch was complete: {run.path} holds no model yet"
+    best = best_epoch(results)
+    return (
+        f"interrupted after {len(results)} complete epochs: {run.model_file()} holds the best one "
+        f"(epoch {best.epoch}, validation accuracy {best.val_accuracy:.4f}); --resume goes on"
+    )
+
+
+def _finish(
+    run: RunFolder,
+    made: Plan,
+    data: RunData,
+    results: tuple[EpochResult, ...],
+    progress: Progress,
+) -> TrainResult:
+    progress.update("measuring the best model", 0, None)
+    shape = get_model(made.model).input_shape
+    model = import_tf_keras().models.load_model(run.model_file(), compile=False)
+    train_loss, train_accuracy = measure(model, data.train, shape)
+    validation_loss, validation_accuracy = measure(model, data.validation, shape)
+    test_loss = test_accuracy = None
+    if data.test.labels is not None:
+        test_loss, test_accuracy = measure(model, data.test, shape)
+    result = TrainResult(
+        run=run,
+        plan=made,
+        epochs=results,
+        best=best_epoch(results),
+        train_accuracy=train_accuracy,
+        train_loss=train_loss,
+        validation_accuracy=validation_accuracy,
+        validation_loss=validation_loss,
+        test_accuracy=test_accuracy,
+        test_loss=test_loss,
+        stopped_early=len(results) < made.epochs,
+        notes=data.notes,
+    )
+    run.update_manifest(training={"complete": True, "results": result.to_json()})
+    checkpoint_file(run).unlink(missing_ok=True)
+    return result
+
+
+def summary_text(model: Any) -> str:
+    """Keras's own table of a model: layers, output shapes, parameters."""
+    lines: list[str] = []
+    model.summary(print_fn=lines.append, line_length=78)
+    return "\n".join(line.rstrip() for line in lines)
