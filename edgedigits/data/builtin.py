@@ -7,6 +7,7 @@ scikit-learn carries as ``load_digits``: 8×8 pixels, 17 levels. Stored as it is
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ def load_digits() -> DataSet:
     try:
         with np.load(DIGITS_FILE, allow_pickle=False) as file:
             images, labels, held = file["images"], file["labels"], file["test_indices"]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise DataError(
             f"{DIGITS_FILE}: cannot be read ({error}); install edgedigits again"
         ) from error

@@ -68,11 +68,10 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays we know, by name; others are listed as empty and not read."""
     known = {*DIVIDED, *(name for pair in WHOLE for name in pair)}
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise DataError(
-                    f"{path}: holds a single array without a name; save it with np.savez"
-                )
+        file = np.load(path, allow_pickle=False)
+        if isinstance(file, np.ndarray):
+            raise DataError(f"{path}: holds a single array without a name; save it with np.savez")
+        with file:
             return {key: file[key] if key in known else np.empty(0) for key in file.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         if "pickle" in str(error).lower() or "object" in str(error).lower():

@@ -1,0 +1,167 @@
+"""CSV with a ``label`` column and 784 pixel columns."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers_data import make_images, make_labels, write_csv
+
+from edgedigits.data.registry import load_data
+from edgedigits.errors import DataError
+
+
+@pytest.mark.parametrize("label_at", [0, 300, 784])
+def test_the_label_may_stand_anywhere(tmp_path: Path, label_at: int) -> None:
+    images, labels = make_images(12), make_labels(12)
+    path = write_csv(tmp_path / "a.csv", images, labels, label_at=label_at)
+    data = load_data(str(path))
+    np.testing.assert_array_equal(data.train.images, images)
+    np.testing.assert_array_equal(data.train.labels, labels)
+    assert data.test is None
+    assert data.class_names == tuple("0123456789")
+
+
+def test_named_pixels_are_put_in_order(tmp_path: Path) -> None:
+    images, labels = make_images(3), make_labels(3)
+    order = np.random.default_rng(5).permutation(784)
+    path = write_csv(
+        tmp_path / "a.csv",
+        images.reshape(3, 784)[:, order].reshape(3, 28, 28),
+        labels,
+        header=[f"pixel{i}" for i in order],
+    )
+    np.testing.assert_array_equal(load_data(str(path)).train.images, images)
+
+
+def test_other_names_are_taken_from_left_to_right(tmp_path: Path) -> None:
+    images = make_images(3)
+    header = [f"{row}x{column}" for row in range(1, 29) for column in range(1, 29)]
+    path = write_csv(tmp_path / "a.csv", images, make_labels(3), header=header)
+    np.testing.assert_array_equal(load_data(str(path)).train.images, images)
+
+
+def test_without_a_label_column_labels_are_none(tmp_path: Path) -> None:
+    images = make_images(4)
+    data = load_data(str(write_csv(tmp_path / "a.csv", images, None)))
+    np.testing.assert_array_equal(data.train.images, images)
+    assert data.train.labels is None
+    assert data.class_names == ()
+    assert "no label column" in data.notes[0]
+
+
+def test_quotes_floats_windows_lines_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
+    images, labels = make_images(3), make_labels(3)
+    text = write_csv(tmp_path / "a.csv", images, labels).read_text()
+    lines = text.splitlines()
+    lines[0] = ",".join(f'"{name}"' for name in lines[0].split(","))
+    lines[2] = ",".join(f"{value}.0" for value in lines[2].split(","))
+    lines[3] = ",".join(f'"{value}"' for value in lines[3].split(","))
+    path = tmp_path / "b.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
+    data = load_data(str(path))
+    np.testing.assert_array_equal(data.train.images, images)
+    np.testing.assert_array_equal(data.train.labels, labels)
+
+
+def _change(line: int, column: int, value: str) -> Callable[[list[list[str]]], None]:
+    def change(cells: list[list[str]]) -> None:
+        cells[line - 1][column] = value
+
+    return change
+
+
+def _drop(line: int, columns: slice) -> Callable[[list[list[str]]], None]:
+    def change(cells: list[list[str]]) -> None:
+        del cells[line - 1][columns]
+
+    return change
+
+
+def _drop_columns(columns: slice) -> Callable[[list[list[str]]], None]:
+    def change(cells: list[list[str]]) -> None:
+        for row in cells:
+            del row[columns]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_change(3, 6, "abc"), r"line 3, column 'pixel5': 'abc' is no number"),
+        (_change(3, 6, ""), r"line 3, column 'pixel5': is empty"),
+        (_change(4, 784, "256"), r"line 4, column 'pixel783': 256 is out of range.*0 to 255"),
+        (_change(4, 1, "-1"), r"line 4, column 'pixel0': -1 is out of range"),
+        (_change(2, 1, "3.5"), r"line 2, column 'pixel0': 3.5 is no whole number"),
+        (_change(2, 1, "nan"), r"line 2, column 'pixel0': nan is no whole number"),
+        (_change(2, 1, "inf"), r"line 2, column 'pixel0': inf is no whole number"),
+        (_change(3, 0, "-2"), r"line 3, column 'label': -2 is out of range"),
+        (_change(3, 0, "1.5"), r"line 3, column 'label': 1.5 is no whole number"),
+        (_change(3, 0, "seven"), r"line 3, column 'label': 'seven' is no number"),
+        (_change(3, 0, "70000"), r"line 3, column 'label': 70000 is out of range"),
+        (_drop(4, slice(700, None)), r"line 4: 700 columns, but the header has 785"),
+        (_drop_columns(slice(5, 6)), r"column 'pixel4' is missing"),
+        (_drop_columns(slice(5, 20)), r"columns 'pixel4', 'pixel5', 'pixel6' and 12 more are miss"),
+        (_change(1, 0, "id"), r"column 'id' is neither 'label' nor pixel0 to pixel783"),
+        (_change(1, 5, "label"), r"2 columns named 'label'"),
+        (_change(1, 0, "pixel3"), r"names a pixel column twice"),
+    ],
+)
+def test_a_bad_value_is_placed(
+    tmp_path: Path, change: Callable[[list[list[str]]], None], message: str
+) -> None:
+    path = write_csv(tmp_path / "a.csv", make_images(4), make_labels(4))
+    cells = [line.split(",") for line in path.read_text().splitlines()]
+    change(cells)
+    path.write_text("\n".join(",".join(row) for row in cells))
+    with pytest.raises(DataError, match=message) as caught:
+        load_data(str(path))
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_labels_up_to_999_are_classes(tmp_path: Path) -> None:
+    labels = np.array([0, 300, 999], dtype=np.int64)
+    data = load_data(str(write_csv(tmp_path / "a.csv", make_images(3), labels)))
+    assert data.train.labels is not None
+    assert data.train.labels.tolist() == [0, 300, 999]
+    assert len(data.class_names) == 1000
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the file is empty"),
+        (b"label,a,b,c\n1,2,3,4\n", "line 1 names 3 columns beside 'label'; expected 784"),
+        (b"label\n", "line 1 names 0 columns"),
+        (",".join(["label", *(f"pixel{i}" for i in range(784))]).encode(), "no pictures"),
+        (",".join(["5"] * 785).encode(), "line 1 holds numbers, not column names"),
+        (bytes(range(128, 256)) * 10, "cannot be read as CSV"),
+    ],
+)
+def test_a_file_that_is_no_table_of_pictures(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        load_data(str(path))
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_mnist_as_csv_is_the_same_and_quick(tmp_path: Path, data_dir: Path) -> None:
+    train = load_data("mnist", data_dir=data_dir).train
+    assert train.labels is not None
+    path = tmp_path / "train.csv"
+    with path.open("w") as file:
+        file.write("label," + ",".join(f"pixel{i}" for i in range(784)) + "\n")
+        table = np.c_[train.labels, train.images.reshape(-1, 784)]
+        for row in table:
+            file.write(",".join(map(str, row)) + "\n")
+    start = time.perf_counter()
+    data = load_data(str(path))
+    assert time.perf_counter() - start < 15
+    assert data.train.digest == train.digest
