@@ -10,7 +10,10 @@ import typer
 
 from edgedigits import __version__
 from edgedigits.cli.data import data_app
+from edgedigits.cli.evaluate import bench, compare, evaluate, inspect
+from edgedigits.cli.export import calibrate, export
 from edgedigits.cli.models import models
+from edgedigits.cli.prune import prune
 from edgedigits.cli.train import train
 from edgedigits.errors import EdgedigitsError
 
@@ -43,6 +46,13 @@ def _main(
 app.add_typer(data_app, name="data")
 app.command("models")(models)
 app.command("train")(train)
+app.command("prune")(prune)
+app.command("calibrate")(calibrate)
+app.command("export")(export)
+app.command("evaluate")(evaluate)
+app.command("compare")(compare)
+app.command("inspect")(inspect)
+app.command("bench")(bench)
 
 
 def run() -> None:
