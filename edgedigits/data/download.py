@@ -22,6 +22,7 @@ from edgedigits.run import file_digest
 MIRROR_VARIABLE = "EDGEDIGITS_MIRROR"
 RETRIES = 2
 TIMEOUT_S = 20.0  # without a byte from the server
+BLOCK = 1 << 16  # bytes; progress is told after each
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,8 @@ def _download(remote: RemoteSet, file: RemoteFile, folder: Path, progress: Progr
     pooch.get_logger().setLevel("WARNING")  # it would print lines of its own
     target = f"{file.name}.gz"
     bar = _DownloadBar(f"downloading {remote.name} {target}", file.bytes, progress.update)
-    fetch = _Downloader(pooch.HTTPDownloader(progressbar=bar, timeout=TIMEOUT_S), pooch.file_hash)
+    http = pooch.HTTPDownloader(progressbar=bar, chunk_size=BLOCK, timeout=TIMEOUT_S)
+    fetch = _Downloader(http, pooch.file_hash)
     files = pooch.create(
         path=folder,
         base_url=remote.url(),

@@ -158,7 +158,7 @@ def _new_figure(width: float, height: float) -> Figure:
 
 def _draw_labels(look: DataLook) -> Figure:
     classes = len(look.class_names)
-    figure = _new_figure(max(6.0, 0.25 * classes), 2.6 * len(look.parts))
+    figure = _new_figure(min(20.0, max(6.0, 0.25 * classes)), 2.6 * len(look.parts))
     axes = figure.subplots(len(look.parts), 1, squeeze=False, sharex=True)[:, 0]
     for axis, part in zip(axes, look.parts, strict=True):
         counts = part.class_counts or (0,) * classes
@@ -166,8 +166,10 @@ def _draw_labels(look: DataLook) -> Figure:
         axis.set_ylabel("pictures")
         axis.set_title(f"{look.name}, {part.part}: {part.shape[0]:,} pictures", fontsize=10)
         axis.spines[["top", "right"]].set_visible(False)
-    upright = max(map(len, look.class_names)) * classes > 60
-    axes[-1].set_xticks(range(classes), look.class_names, rotation=90 if upright else 0)
+    step = -(-classes // SHOWN_CLASSES)  # more names than that would run into each other
+    names = look.class_names[::step]
+    upright = max(map(len, names)) * len(names) > 60
+    axes[-1].set_xticks(range(0, classes, step), names, rotation=90 if upright else 0)
     return figure
 
 
