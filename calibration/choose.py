@@ -1,4 +1,4 @@
-"""Ways of choosing a calibration set: each a function from a pool of pictures to positions in it."""
+"""Ways of choosing a calibration set: functions from a pool of pictures to positions in it."""
 
 from __future__ import annotations
 
@@ -70,6 +70,6 @@ def choose(pool: Pictures, *, samples: int, method: str, seed: int) -> NDArray[n
         raise UsageError(f"--method {method}: unknown; choose one of {', '.join(METHODS)}")
     if not 1 <= samples <= len(pool):
         raise UsageError(
-            f"--samples {samples}: must be from 1 to {len(pool)}, the number of pictures to choose from"
+            f"--samples {samples}: must be from 1 to {len(pool)}, the pictures to choose from"
         )
     return METHODS[method](pool, samples, seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -14,24 +15,26 @@ from edgedigits.calibration.record import (
     from_json,
     without_evaluation_content,
 )
-from edgedigits.data.dataset import Pictures
-from edgedigits.errors import RunError
+from edgedigits.data.folder import SUFFIXES, read_pictures
+from edgedigits.errors import DataError, RunError, UsageError
+from edgedigits.progress import SILENT, Progress
 from edgedigits.run import RunFolder, atomic_path, read_json, write_json
 from edgedigits.run_data import RunData
 
 FOLDER_METHOD = "folder"
 
 
-def make_calibration_set(
-    data: RunData,
-    *,
-    samples: int = DEFAULT_SAMPLES,
-    method: str = DEFAULT_METHOD,
-    seed: int = 0,
+def calibration_set(
+    data: RunData, *, samples: int | None = None, method: str | None = None, seed: int = 0
 ) -> CalibrationSet:
     """Choose pictures of the training part that occur in neither validation nor test.
 
     A picture that also stands among those, pixel for pixel, is left out before the choice.
+
+    Args:
+        samples: how many; None: 500, or half of the training part where that is less.
+        method: a key of ``choose.METHODS``; None: stratified.
+        seed: of the choice.
 
     Raises:
         UsageError: an unknown method, or more samples than there are pictures.
@@ -39,6 +42,8 @@ def make_calibration_set(
     evaluation = np.concatenate([data.test.images, data.validation.images])
     free = without_evaluation_content(data.train.images, evaluation)
     pool = data.train.take(free)
+    samples = min(DEFAULT_SAMPLES, max(1, len(pool) // 2)) if samples is None else samples
+    method = DEFAULT_METHOD if method is None else method
     chosen = choose(pool, samples=samples, method=method, seed=seed)
     pictures = pool.take(chosen)
     return CalibrationSet(
@@ -52,33 +57,43 @@ def make_calibration_set(
     )
 
 
-def calibration_set_from_pictures(
-    data: RunData, pictures: Pictures, class_names: tuple[str, ...], origin: str
+def calibration_set_from_folder(
+    data: RunData, folder: Path, progress: Progress = SILENT
 ) -> CalibrationSet:
-    """Take all pictures of another origin, such as camera crops, as the calibration set.
+    """Take all pictures of a folder, such as camera crops, as the calibration set.
 
-    Pictures that also occur in the run's test or validation part are left out.
-
-    Args:
-        pictures: uint8 ``[n, 28, 28]``, with or without labels. class_names: of these labels.
-        origin: where they come from, for the record.
+    The pictures may lie in the folder itself or in sub-folders, one a class. Those that also occur
+    in the run's test or validation part are left out.
 
     Raises:
-        RunError: nothing is left.
+        UsageError: there is no such folder.
+        DataError: it holds no pictures, one that cannot be read, or only evaluation pictures.
     """
+    if not folder.is_dir():
+        raise UsageError(f"--from {folder}: no such folder")
+    paths = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    )
+    if not paths:
+        raise DataError(f"{folder}: holds no pictures ({', '.join(sorted(SUFFIXES))})")
+    images, notes = read_pictures(tuple(paths), folder.name, progress)
+    for note in notes:
+        progress.say(note)
     evaluation = np.concatenate([data.test.images, data.validation.images])
-    free = without_evaluation_content(pictures.images, evaluation)
+    free = without_evaluation_content(images, evaluation)
     if len(free) == 0:
-        raise RunError(f"{origin}: every picture in it is also an evaluation picture")
-    kept = pictures.take(free)
+        raise DataError(f"{folder}: every picture in it is also an evaluation picture")
+    classes = Counter(paths[i].parent.name for i in free if paths[i].parent != folder)
     return CalibrationSet(
-        images=kept.images,
+        images=images[free],
         indices=None,
-        class_counts=count_classes(kept.labels, class_names),
+        class_counts=dict(sorted(classes.items())),
         method=FOLDER_METHOD,
-        origin=origin,
+        origin=str(folder),
         seed=0,
-        disjoint=check_disjoint(kept.images, evaluation, len(pictures) - len(kept)),
+        disjoint=check_disjoint(images[free], evaluation, len(images) - len(free)),
     )
 
 

@@ -1,4 +1,4 @@
-"""The calibration set as recorded in a run: which pictures, chosen how, and proof of what they are."""
+"""The calibration set as recorded: which pictures, chosen how, and proof of what they are."""
 
 from __future__ import annotations
 
@@ -95,7 +95,9 @@ def from_json(document: dict[str, Any], images: NDArray[np.uint8], where: str) -
         )
         recorded = document["digest"]
     except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{where}: not a calibration set ({error}); run 'edgedigits calibrate'") from error
+        raise RunError(
+            f"{where}: not a calibration set ({error}); run 'edgedigits calibrate'"
+        ) from error
     if found.digest != recorded:
         raise RunError(
             f"{where}: the pictures it names have changed since (digest {found.digest[:12]}, "

@@ -18,12 +18,12 @@ import numpy as np
 
 from edgedigits.calibration.make import (
     load_calibration_set,
-    make_calibration_set,
+    calibration_set,
     save_calibration_set,
 )
 from edgedigits.calibration.record import CalibrationSet
 from edgedigits.convert.qat import QatSettings
-from edgedigits.convert.recipes import SOURCES, Variant
+from edgedigits.convert.recipes import SOURCES, Variant, plan
 from edgedigits.convert.worker import Task
 from edgedigits.errors import ConversionError, UsageError
 from edgedigits.progress import SILENT, Progress
@@ -61,9 +61,24 @@ class ExportResult:
     calibration: CalibrationSet
 
 
-def sources_of(run: RunFolder) -> list[str]:
-    """The Keras models that a run holds, ``model`` first."""
-    return [source for source in SOURCES if run.model_file(source).is_file()]
+def choose_variants(
+    run: RunFolder, names: list[str], *, everything: bool, source: str | None = None
+) -> list[Variant]:
+    """What to make of which of the run's Keras models.
+
+    Args:
+        names: recipes asked for. everything: also all recipes that run at speed.
+        source: ``model``, ``pruned`` or ``channels``; None: every one that the run holds.
+
+    Raises:
+        UsageError: nothing or something unknown was asked for, or the run lacks the source.
+    """
+    if source is not None and source not in SOURCES:
+        raise UsageError(f"--source {source}: unknown; choose one of {', '.join(SOURCES)}")
+    if source is not None and not run.model_file(source).is_file():
+        raise UsageError(f"--source {source}: {run.path} holds no {source}.keras; prune it first")
+    present = [name for name in SOURCES if run.model_file(name).is_file()]
+    return plan(names, present if source is None else [source], everything=everything)
 
 
 def export(
@@ -85,12 +100,8 @@ def export(
         qat: how ``qat-int8`` is fine-tuned.
 
     Raises:
-        UsageError: a variant's Keras model is missing.
         ConversionError: the child process ended early. RunError: the run cannot be written.
     """
-    for variant in variants:
-        if not run.model_file(variant.source).is_file():
-            raise UsageError(f"{run.path}: holds no {variant.source}.keras; run 'edgedigits prune'")
     calibration = calibration_of(run, data, progress)
     with work_folder(run) as folder:
         pictures = save_pictures(folder / "calibration.npz", calibration)
@@ -117,22 +128,16 @@ def export(
 
 
 def calibration_of(run: RunFolder, data: RunData, progress: Progress) -> CalibrationSet:
-    """The run's calibration set; the default one is chosen, recorded and said where there is none."""
+    """The run's calibration set; where there is none, the default one is chosen and recorded."""
     if run.calibration_file.is_file():
         return load_calibration_set(run, data)
-    calibration = make_calibration_set(data, samples=_default_samples(data))
+    calibration = calibration_set(data)
     save_calibration_set(run, calibration)
     progress.say(
         f"no calibration set yet: chose {len(calibration.images)} pictures "
         f"({calibration.method}, seed {calibration.seed}) → {run.calibration_file}"
     )
     return calibration
-
-
-def _default_samples(data: RunData) -> int:
-    from edgedigits.calibration.choose import DEFAULT_SAMPLES
-
-    return min(DEFAULT_SAMPLES, max(1, len(data.train) // 2))
 
 
 def save_pictures(path: Path, calibration: CalibrationSet) -> Path:

@@ -1,4 +1,4 @@
-"""The one file that touches ai-edge-quantizer: mixed int4 and int8, from a float ``.tflite`` file."""
+"""The one file that touches ai-edge-quantizer: mixed int4 and int8 from a float file."""
 
 from __future__ import annotations
 

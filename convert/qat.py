@@ -7,7 +7,12 @@ Integer-Arithmetic-Only Inference"; the work is done by tensorflow-model-optimiz
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgedigits.errors import ConversionError, MissingPackageError
 from edgedigits.progress import Progress
@@ -35,14 +40,16 @@ def quantisation_aware(
     data: RunData,
     settings: QatSettings,
     input_range: tuple[float, float],
+    calibration: NDArray[np.float32],
     progress: Progress,
 ) -> Any:
-    """The model fine-tuned with quantisation in place; kept as ``qat.keras`` for the next export.
+    """The model fine-tuned with quantisation in place; kept as ``qat.npz`` for the next export.
 
     Args:
         model: a ``tf_keras`` Sequential or functional model.
-        run: where ``qat.keras`` is kept. It is used again while model and settings are the same.
+        run: where the weights are kept. They are used again while model and settings are the same.
         input_range: the model's input values for pixel 0 and pixel 255.
+        calibration: float32 ``[n, ...]``, model inputs that the activation ranges start from.
 
     Raises:
         ConversionError: the model cannot be trained so, and why.
@@ -55,13 +62,12 @@ def quantisation_aware(
             "quantisation-aware training", "train", "tensorflow-model-optimization"
         ) from None
     quantization = tfmot.quantization.keras
-    made_of = {**vars(settings), "source_sha256": file_digest(run.model_file())}
-    kept = run.path / "qat.keras"
-    if kept.exists() and run.manifest().get("qat", {}).get("made_of") == made_of:
-        with quantization.quantize_scope():
-            return tf_keras.models.load_model(kept, compile=False)
-
     aware = _annotate(tf_keras, quantization, model)
+    made_of = {**vars(settings), "source_sha256": file_digest(run.model_file())}
+    kept = run.path / "qat.npz"
+    if run.manifest().get("qat", {}).get("made_of") == made_of and _restore(aware, kept):
+        return aware
+    _start_ranges(tf_keras, aware, model, calibration)
     _pin_input_range(aware, input_range)
     tf_keras.utils.set_random_seed(settings.seed)
     best: dict[str, Any] = {}
@@ -87,7 +93,7 @@ def quantisation_aware(
     aware.set_weights(best["weights"])
     _pin_input_range(aware, input_range)
     with atomic_path(kept) as temporary:
-        aware.save(temporary, include_optimizer=False)
+        np.savez_compressed(temporary, *aware.get_weights())
     chosen = best_epoch(results)
     run.update_manifest(
         qat={
@@ -115,6 +121,44 @@ def _annotate(tf_keras: Any, quantization: Any, model: Any) -> Any:
         raise ConversionError(
             f"qat-int8: tensorflow-model-optimization cannot train this model so: {reason}"
         ) from error
+
+
+def _restore(aware: Any, kept: Path) -> bool:
+    """Take over kept weights; False where they are missing, damaged or of another shape."""
+    try:
+        with np.load(kept, allow_pickle=False) as stored:
+            aware.set_weights([stored[name] for name in stored.files])
+    except (OSError, ValueError, BadZipFile):
+        return False
+    return True
+
+
+def _start_ranges(tf_keras: Any, aware: Any, model: Any, calibration: NDArray[np.float32]) -> None:
+    """Let the activation ranges start where the float model's are, not at −6 to 6.
+
+    They are moving averages with a memory of a thousand steps; a short fine-tuning would end with
+    the arbitrary ones it began with.
+    """
+
+    def without_softmax(layer: Any) -> Any:
+        settings = layer.get_config()
+        if settings.get("activation") == "softmax":
+            settings["activation"] = "linear"
+        return type(layer).from_config(settings)
+
+    twin = tf_keras.models.clone_model(model, clone_function=without_softmax)
+    twin.set_weights(model.get_weights())
+    outputs = tf_keras.Model(twin.inputs, [layer.output for layer in twin.layers])(calibration)
+    outputs = outputs if isinstance(outputs, list) else [outputs]
+    ranges = {
+        f"quant_{layer.name}": (float(np.min(output)), float(np.max(output)))
+        for layer, output in zip(twin.layers, outputs, strict=True)
+    }
+    for layer in aware.layers:
+        for variable in layer.variables:
+            kind = variable.name.split("/")[-1].split(":")[0]
+            if layer.name in ranges and kind.startswith(("post_activation", "pre_activation")):
+                variable.assign(ranges[layer.name][0 if kind.endswith("_min") else 1])
 
 
 def _pin_input_range(aware: Any, input_range: tuple[float, float]) -> None:

@@ -1,9 +1,9 @@
 """The conversion recipes, as data.
 
 A recipe's code can be decoded: ``static_wi8_ai8`` quantises weights to int8 and activations to int8
-with ranges from a calibration set; ``dynamic`` finds activation ranges at run time; ``weight_only``
-computes in float; ``af32`` leaves activations in float32; ``qat`` learns with quantisation in place;
-``dense_wi4`` stores the weights of Dense layers in four bits.
+with ranges from a calibration set; ``dynamic`` finds activation ranges at run time;
+``weight_only`` computes in float; ``af32`` leaves activations in float32; ``qat`` learns with
+quantisation in place; ``dense_wi4`` stores the weights of Dense layers in four bits.
 """
 
 from __future__ import annotations

@@ -71,7 +71,10 @@ def _configure(
             raise ConversionError(f"{recipe.name}: needs a calibration set")
         converter.representative_dataset = lambda: _one_by_one(representative)
     if recipe.activations == "int8":
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        if (
+            recipe.calibrated
+        ):  # a model trained so carries its ranges, and must not be asked for them
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.int8
     elif recipe.activations == "int16":
         converter.target_spec.supported_ops = [

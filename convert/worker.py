@@ -1,8 +1,8 @@
 """The child process of an export: loads the models once, makes one file after another.
 
-Conversion runs apart from the program because the converter leaks memory with every call and can end
-the process. Told by a job file what to do, the child answers with one JSON line an event on standard
-output; TensorFlow's own output goes to standard error, which the parent keeps as a log.
+Conversion runs apart from the program because the converter leaks memory with every call and can
+end the process. Told by a job file what to do, the child answers with one JSON line an event on
+standard output; TensorFlow's own output goes to standard error, which the parent keeps as a log.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,12 +25,18 @@ from edgedigits.convert.recipes import RECIPES, Recipe
 from edgedigits.errors import ConversionError, EdgedigitsError
 from edgedigits.run import RunFolder, file_digest, package_versions
 
-VERSIONED = ("tensorflow", "tf-keras", "tensorflow-model-optimization", "ai-edge-quantizer", "numpy")
+VERSIONED = (
+    "tensorflow",
+    "tf-keras",
+    "tensorflow-model-optimization",
+    "ai-edge-quantizer",
+    "numpy",
+)
 
 
 @dataclass(frozen=True)
 class Task:
-    """One file to make: the recipe's name, the Keras model's, and the picture file to calibrate on."""
+    """One file to make: by which recipe, of which Keras model, calibrated on which pictures."""
 
     variant: str
     source: str
@@ -111,8 +118,8 @@ class Job:
 def with_full_range(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The pictures with one pixel at 0 and one at 255 somewhere among them.
 
-    The input's scale follows from the range seen. With the whole range of a byte it is 1/255 and the
-    device can feed ``pixel − 128``; without, each model would ask for arithmetic of its own.
+    The input's scale follows from the range seen. With the whole range of a byte it is 1/255 and
+    the device can feed ``pixel − 128``; without, each model would ask for its own arithmetic.
 
     Args:
         images: uint8 ``[n, h, w]``.
@@ -144,7 +151,13 @@ def convert(job: Job, task: Task) -> bytes:
         from edgedigits.convert.qat import QatSettings, quantisation_aware
 
         model = quantisation_aware(
-            model, job.run, job.data, QatSettings(**job.qat), job.input_range, job.events
+            model,
+            job.run,
+            job.data,
+            QatSettings(**job.qat),
+            job.input_range,
+            job.inputs(task.calibration),
+            job.events,
         )
     representative = job.inputs(task.calibration) if recipe.calibrated else None
     return to_tflite(model, recipe, input_shape=job.input_shape, representative=representative)
@@ -228,6 +241,12 @@ def work(job: Job) -> None:
         except EdgedigitsError as error:
             job.events.send(event="failed", variant=task.variant, message=str(error))
             continue
+        except Exception as error:
+            traceback.print_exc()  # to the log; the user gets one line
+            reason = " ".join(str(error).split())[:200]
+            message = f"{task.variant}: {type(error).__name__}: {reason}"
+            job.events.send(event="failed", variant=task.variant, message=message)
+            continue
         seconds = time.perf_counter() - began
         job.events.send(event="done", variant=task.variant, seconds=seconds)
 
@@ -236,7 +255,7 @@ def _end_with_parent() -> None:
     """End when the parent does: its end of standard input closes then, however it ended."""
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        os.read(0, 1)  # not sys.stdin: its lock would be held when the interpreter ends
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

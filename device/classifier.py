@@ -24,7 +24,7 @@ LARGEST_SIDE = 512  # pixels; beyond it a model is no classifier of small pictur
 
 def _picture_field(shape: tuple[int, ...]) -> tuple[int, ...]:
     height, width, _ = picture_shape(shape)
-    if not (4 <= min(height, width) and max(height, width) <= LARGEST_SIDE):
+    if not (min(height, width) >= 4 and max(height, width) <= LARGEST_SIDE):
         raise ValueError(f"input shape {list(shape)} is not that of a small picture")
     return shape
 

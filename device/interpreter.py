@@ -187,7 +187,7 @@ def _tensor(details: dict[str, Any]) -> Tensor:
 def _explain(error: Exception) -> str:
     text = " ".join(str(error).split())
     if "edgetpu-custom-op" in text:
-        return "is compiled for the Edge TPU and runs only with its delegate; use the file it was made of"
+        return "compiled for the Edge TPU, runs only with its delegate; use the file it was made of"
     if "custom op" in text:
         return f"uses an operation this runtime does not know: {text[:200]}"
     return f"the TFLite runtime refuses the file: {text[:200] or type(error).__name__}"

@@ -77,7 +77,7 @@ class Metadata:
 
     @staticmethod
     def from_json(document: dict[str, Any]) -> Metadata:
-        """The reverse of :meth:`to_json`; raises KeyError, TypeError or ValueError on anything else."""
+        """The reverse of :meth:`to_json`; KeyError, TypeError or ValueError on anything else."""
         if document["edgedigits"] != METADATA_VERSION:
             raise ValueError(f"metadata version {document['edgedigits']}")
         preprocessing = document["preprocessing"]

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from zipfile import BadZipFile
 
-from edgedigits.evaluate import Evaluation
+import numpy as np
+
+from edgedigits.convert.recipes import RECIPES, recipe_of_variant
+from edgedigits.data.split import stratified_sample
+from edgedigits.device.classifier import Classifier
+from edgedigits.device.latency import Latency, measure_latency
+from edgedigits.errors import QualityError, UsageError
+from edgedigits.evaluate import Answers, Evaluation, Part, answer, evaluate, take_at_most
+from edgedigits.metrics import PairedComparison, compare_paired, pareto_line
+from edgedigits.progress import SILENT, Progress
+from edgedigits.run import RunFolder, atomic_path, file_digest, host_facts
+from edgedigits.run_data import load_run_data
+
+REFERENCE = "float32"
+SLOW_PICTURES = 1000  # a recipe without a fast kernel is evaluated on a part of this size
+LATENCY_PICTURES = 64
 
 
 @dataclass(frozen=True)
@@ -55,3 +70,207 @@ class Comparison:
     threads: int
     processor: str
     evaluations: tuple[Evaluation, ...]
+
+
+def compare(
+    runs: list[RunFolder],
+    *,
+    split: str = "test",
+    threads: int = 1,
+    only: set[str] | None = None,
+    latency: bool = True,
+    data_dir: Path | None = None,
+    progress: Progress = SILENT,
+) -> Comparison:
+    """Evaluate every exported variant of the runs, measure them side by side, and mark the best.
+
+    Answers are kept in ``evaluations/VARIANT.npz`` and used again while file and pictures are the
+    same; latency is measured anew each time.
+
+    Args:
+        runs: runs with exports, all on the same data.
+        split: ``test`` for reporting, ``validation`` for choosing.
+        threads: processor threads for latency.
+        only: names of variants; None: all.
+        latency: whether to measure it; 0 is put down where not.
+        data_dir: where downloaded data lies.
+
+    Raises:
+        UsageError: a run without exports, an unknown split, or runs on different data.
+        RunError, ModelFileError, DataError: a file or the data cannot be used.
+    """
+    evaluations: list[tuple[RunFolder, Evaluation]] = []
+    classifiers: list[Classifier] = []
+    part = None
+    for run in runs:
+        part = _part(run, split, data_dir, progress, part)
+        for file in _files(run, only):
+            progress.update("evaluate", len(evaluations), None, f"{run.name} {file.stem}")
+            classifier = Classifier(file, threads=threads)
+            evaluations.append((run, _evaluate_once(run, classifier, part)))
+            classifiers.append(classifier)
+    assert part is not None
+    if latency:
+        progress.update("latency", 0, None, f"{len(classifiers)} variants in interleaved rounds")
+        latencies = measure_latency(classifiers, part.pictures.images[:LATENCY_PICTURES])
+    else:
+        latencies = [Latency(0.0, 0.0, 0, ())] * len(classifiers)
+    references = {run.path: e for run, e in evaluations if e.variant == REFERENCE}
+    rows = [
+        _row(run, evaluation, references.get(run.path), speed)
+        for (run, evaluation), speed in zip(evaluations, latencies, strict=True)
+    ]
+    on_line = pareto_line([(row.bytes, row.accuracy) for row in rows])
+    return Comparison(
+        rows=tuple(replace(row, pareto=mark) for row, mark in zip(rows, on_line, strict=True)),
+        data=part.data,
+        split=split,
+        threads=threads,
+        processor=str(host_facts()["processor"]),
+        evaluations=tuple(evaluation for _, evaluation in evaluations),
+    )
+
+
+def check_drop(comparison: Comparison, max_drop: float) -> None:
+    """Refuse variants that lost more than ``max_drop`` percentage points against float32.
+
+    Raises:
+        QualityError: naming each such variant and its drop.
+        UsageError: no row has a drop, because there is no float32 variant.
+    """
+    drops = [(row, row.drop) for row in comparison.rows if row.drop is not None]
+    if not drops:
+        raise UsageError("--max-drop needs a float32 variant to compare with; export --float32 too")
+    over = [f"{row.variant} lost {drop:.2f}" for row, drop in drops if drop > max_drop]
+    if over:
+        raise QualityError(
+            f"more than {max_drop:g} points of accuracy lost on the {comparison.split} part "
+            f"of {comparison.data}: {', '.join(over)}"
+        )
+
+
+def gate_exports(
+    run: RunFolder,
+    variants: set[str],
+    max_drop: float,
+    *,
+    data_dir: Path | None = None,
+    progress: Progress = SILENT,
+) -> None:
+    """Hold fresh exports against the run's float32 file on its validation part.
+
+    Raises:
+        QualityError, UsageError: as :func:`check_drop`.
+    """
+    if run.export_file(REFERENCE).is_file():
+        variants = variants | {REFERENCE}
+    comparison = compare(
+        [run],
+        split="validation",
+        only=variants,
+        latency=False,
+        data_dir=data_dir,
+        progress=progress,
+    )
+    check_drop(comparison, max_drop)
+
+
+def _part(
+    run: RunFolder, split: str, data_dir: Path | None, progress: Progress, former: Part | None
+) -> Part:
+    if split not in ("test", "validation"):
+        raise UsageError(f"--split {split}: compare takes test or validation")
+    data = load_run_data(run, data_dir=data_dir, progress=progress)
+    pictures = data.test if split == "test" else data.validation
+    if pictures.labels is None:
+        raise UsageError(f"{run.path}: the {split} part of {data.dataset.name} has no labels")
+    if former is not None and former.pictures.digest != pictures.digest:
+        raise UsageError(
+            f"{run.path}: its {split} pictures are not those of the runs before it "
+            f"({data.dataset.name}, {former.data}); compare runs on the same data"
+        )
+    return Part(pictures, data.class_names, data.dataset.name, split)
+
+
+def _files(run: RunFolder, only: set[str] | None) -> list[Path]:
+    order = {name: i for i, name in enumerate(RECIPES)}
+
+    def place(file: Path) -> tuple[bool, str, int]:
+        recipe = recipe_of_variant(file.stem)
+        source = file.stem.removesuffix("" if recipe is None else recipe.name)
+        return recipe is None, source, 0 if recipe is None else order[recipe.name]
+
+    files = sorted(run.exports.glob("*.tflite"), key=place)
+    if not files:
+        raise UsageError(f"{run.path}: holds no exports; run 'edgedigits export {run.path} --all'")
+    if only is None:
+        return files
+    missing = only - {file.stem for file in files}
+    if missing:
+        raise UsageError(
+            f"{run.path}: no variant {', '.join(sorted(missing))}; it has "
+            f"{', '.join(file.stem for file in files)}"
+        )
+    return [file for file in files if file.stem in only]
+
+
+def _evaluate_once(run: RunFolder, classifier: Classifier, part: Part) -> Evaluation:
+    """Evaluate a file, or take its kept answers while file and pictures are the same."""
+    name = classifier.path.stem
+    recipe = recipe_of_variant(name)
+    part = take_at_most(part, SLOW_PICTURES if recipe is not None and recipe.slow else None)
+    key = f"{file_digest(classifier.path)}/{part.pictures.digest}"
+    kept = run.evaluations / f"{name}-{part.split}.npz"
+    answers = _kept_answers(kept, key)
+    if answers is None:
+        answers = answer(classifier, part)
+        with atomic_path(kept) as temporary:
+            np.savez_compressed(temporary, key=key, **vars(answers))
+    return replace(evaluate(classifier, part, answers), variant=name)
+
+
+def _kept_answers(kept: Path, key: str) -> Answers | None:
+    try:
+        with np.load(kept, allow_pickle=False) as stored:
+            if str(stored["key"]) != key:
+                return None
+            return Answers(stored["scores"].astype(np.float32), float(stored["seconds"]))
+    except (OSError, ValueError, KeyError, BadZipFile, EOFError):
+        return None  # never written, or damaged: it is only a copy
+
+
+def _row(
+    run: RunFolder, evaluation: Evaluation, reference: Evaluation | None, latency: Latency
+) -> ComparisonRow:
+    pair = None if reference is None else _paired(evaluation, reference)
+    report = evaluation.report
+    return ComparisonRow(
+        run=run.name,
+        variant=evaluation.variant,
+        file=evaluation.file,
+        bytes=evaluation.bytes,
+        gzip_bytes=evaluation.gzip_bytes,
+        n=report.n,
+        accuracy=report.accuracy,
+        accuracy_low=report.accuracy_low,
+        accuracy_high=report.accuracy_high,
+        drop=None if pair is None else pair.drop,
+        drop_low=None if pair is None else pair.drop_low,
+        drop_high=None if pair is None else pair.drop_high,
+        mcnemar_p=None if pair is None else pair.mcnemar_p,
+        agreement=None if pair is None else pair.agreement,
+        confidence_drift=None if pair is None else pair.confidence_drift,
+        latency_us_p50=latency.p50_us,
+        latency_us_p95=latency.p95_us,
+        pareto=False,
+        note="; ".join(evaluation.notes),
+    )
+
+
+def _paired(evaluation: Evaluation, reference: Evaluation) -> PairedComparison:
+    """Hold a variant against the reference on the very same pictures."""
+    reference_scores = reference.scores
+    n = len(evaluation.truth)
+    if n != len(reference.truth):
+        reference_scores = reference_scores[stratified_sample(reference.truth, n, 0)]
+    return compare_paired(evaluation.truth, reference_scores, evaluation.scores)

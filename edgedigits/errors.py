@@ -3,10 +3,10 @@
 ::
 
     EdgedigitsError                 exit code 1
-    ├── UsageError                  exit code 2: an option or a name that does not exist or does not fit
+    ├── UsageError                  exit code 2: a name or option that does not exist or fit
     ├── MissingPackageError         the job needs an extra that is not installed
     ├── DataError                   a data set that cannot be read or does not fit
-    │   └── DownloadError           a data set that could not be fetched, or came with a wrong checksum
+    │   └── DownloadError           a data set that could not be fetched, or has a wrong checksum
     ├── RunError                    a run folder that is missing something, or cannot be written
     ├── TrainingError               training or pruning cannot start or did not work
     ├── ModelFileError              a .keras or .tflite file that cannot be used

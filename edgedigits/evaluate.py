@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import gzip
+import hashlib
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.metrics import ClassificationReport
+from edgedigits.data.dataset import DataSet, Pictures
+from edgedigits.data.registry import NAMES, load_data
+from edgedigits.data.split import stratified_sample, with_test
+from edgedigits.device.classifier import Classifier
+from edgedigits.errors import DataError, UsageError
+from edgedigits.metrics import ClassificationReport, classification_report
+from edgedigits.progress import SILENT, Progress
+from edgedigits.run import RunFolder
+from edgedigits.run_data import load_run_data
+
+SPLITS = ("test", "validation", "train", "all")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,3 +58,195 @@ class Evaluation:
     def answers(self) -> NDArray[np.int64]:
         """The class answered for each picture, int64 ``[n]``."""
         return self.scores.argmax(axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Labelled pictures to evaluate on, and what they are called.
+
+    Attributes:
+        pictures: with labels. class_names: of the data. data, split: names.
+        notes: what the reader should know about how the part was chosen.
+    """
+
+    pictures: Pictures
+    class_names: tuple[str, ...]
+    data: str
+    split: str
+    notes: tuple[str, ...] = ()
+
+
+def choose_part(dataset: DataSet, classifier: Classifier, split: str | None) -> Part:
+    """The pictures of a data set that a file is to be judged by.
+
+    Without ``split``: the source's own test pictures; where it has none, all of it, unless the file
+    was trained on this very data, which is then divided as the training divided it.
+
+    Args:
+        dataset: as loaded. classifier: the file, for what it says of its training.
+        split: ``test``, ``validation``, ``train``, ``all``, or None.
+
+    Raises:
+        UsageError: an unknown split, or one that this data or file does not have.
+        DataError: the data has no labels.
+    """
+    if split not in (None, *SPLITS):
+        raise UsageError(f"--split {split}: unknown; choose one of {', '.join(SPLITS)}")
+    if split == "validation":
+        return _validation_part(dataset, classifier)
+    notes = dataset.notes
+    if dataset.test is None and split != "all":
+        metadata = classifier.metadata
+        trained_on_it = metadata is not None and metadata.digests.get("data") == dataset.digest
+        if split is None and not trained_on_it:
+            split = "all"
+        else:
+            dataset = with_test(dataset)
+            notes = dataset.notes
+    split = split or "test"
+    if split == "test":
+        assert dataset.test is not None
+        pictures = dataset.test
+    elif split == "train" or dataset.test is None:
+        pictures = dataset.train
+    else:
+        pictures = _together(dataset.train, dataset.test)
+    if pictures.labels is None:
+        raise DataError(
+            f"{dataset.name}: has no labels, so there is nothing to hold answers against"
+        )
+    return Part(pictures, dataset.class_names, dataset.name, split, notes)
+
+
+def _validation_part(dataset: DataSet, classifier: Classifier) -> Part:
+    run = RunFolder(classifier.path.resolve().parent.parent)
+    if not run.manifest_file.is_file():
+        raise UsageError(
+            f"--split validation: {classifier.path} does not lie in a run folder, "
+            "which would say what the validation part is"
+        )
+    data = load_run_data(run)
+    if data.dataset.digest != dataset.digest:
+        raise UsageError(f"--split validation: {run.path} was not trained on {dataset.name}")
+    return Part(data.validation, data.class_names, dataset.name, "validation", data.notes)
+
+
+def _together(first: Pictures, second: Pictures) -> Pictures:
+    labels = None
+    if first.labels is not None and second.labels is not None:
+        labels = np.concatenate([first.labels, second.labels])
+    return Pictures(np.concatenate([first.images, second.images]), labels)
+
+
+def evaluate_file(
+    file: Path,
+    data: str | None,
+    *,
+    split: str | None = None,
+    limit: int | None = None,
+    threads: int = 1,
+    data_dir: Path | None = None,
+    progress: Progress = SILENT,
+) -> tuple[Evaluation, Part]:
+    """Open a file, load the data, choose the part, evaluate.
+
+    Args:
+        file: the ``.tflite`` file. data: as for ``load_data``; None: the named set that the file
+            says it was trained on. split: see :func:`choose_part`.
+        limit: run on at most so many pictures, chosen by class share.
+        threads: processor threads. data_dir: where downloaded data lies.
+
+    Raises:
+        UsageError, ModelFileError, DataError: naming the option or file at fault.
+    """
+    if limit is not None and limit < 1:
+        raise UsageError(f"--limit {limit}: must be 1 or more")
+    if threads < 1:
+        raise UsageError(f"--threads {threads}: must be 1 or more")
+    classifier = Classifier(file, threads=threads)
+    if data is None:
+        data = "" if classifier.metadata is None else classifier.metadata.data
+        if data not in NAMES:
+            raise UsageError(f"{file}: does not say what to evaluate it on; add --data")
+    dataset = load_data(data, data_dir=data_dir, progress=progress)
+    part = take_at_most(choose_part(dataset, classifier, split), limit)
+    progress.update("evaluate", 0, None, f"{len(part.pictures):,} pictures")
+    return evaluate(classifier, part), part
+
+
+def take_at_most(part: Part, limit: int | None) -> Part:
+    """The part, or a stratified choice of ``limit`` of its pictures with a note that says so."""
+    labels = part.pictures.labels
+    if limit is None or labels is None or limit >= len(labels):
+        return part
+    note = f"run on {limit:,} of {len(labels):,} pictures, chosen by class share"
+    chosen = part.pictures.take(stratified_sample(labels, limit, 0))
+    return replace(part, pictures=chosen, notes=(*part.notes, note))
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a file answered: float32 ``[n, c]`` scores, and the seconds that inference took."""
+
+    scores: NDArray[np.float32]
+    seconds: float
+
+
+def answer(classifier: Classifier, part: Part) -> Answers:
+    """Run a file over a part.
+
+    Raises:
+        DataError: the part is empty, or the file's head has fewer outputs than the data classes.
+    """
+    if len(part.pictures) == 0:
+        raise DataError(f"{part.data}: its {part.split} part holds no pictures")
+    if classifier.classes < len(part.class_names):
+        raise DataError(
+            f"{classifier.path}: answers {classifier.classes} classes, but {part.data} has "
+            f"{len(part.class_names)}; evaluate it on the data it was made for"
+        )
+    began = time.perf_counter()
+    scores = classifier.scores(part.pictures.images)
+    return Answers(scores, time.perf_counter() - began)
+
+
+def evaluate(classifier: Classifier, part: Part, answers: Answers | None = None) -> Evaluation:
+    """Judge a file by labelled pictures.
+
+    Args:
+        classifier: the opened file. part: the pictures, with labels.
+        answers: what it answered on them, where that is known already.
+
+    Raises:
+        DataError: as :func:`answer`.
+    """
+    answers = answer(classifier, part) if answers is None else answers
+    truth = part.pictures.labels
+    assert truth is not None
+    data = classifier.path.read_bytes()
+    return Evaluation(
+        file=classifier.path,
+        variant=classifier.variant,
+        file_digest=hashlib.sha256(data).hexdigest(),
+        data=part.data,
+        split=part.split,
+        data_digest=part.pictures.digest,
+        class_names=part.class_names,
+        bytes=len(data),
+        gzip_bytes=len(gzip.compress(data, mtime=0)),
+        report=classification_report(truth, answers.scores.argmax(axis=1), part.class_names),
+        truth=truth,
+        scores=answers.scores,
+        seconds=answers.seconds,
+        notes=(*part.notes, *classifier.assumptions, *_label_note(classifier, part)),
+    )
+
+
+def _label_note(classifier: Classifier, part: Part) -> tuple[str, ...]:
+    metadata = classifier.metadata
+    if metadata is None or metadata.labels[: len(part.class_names)] == part.class_names:
+        return ()
+    return (
+        f"the file's labels ({', '.join(metadata.labels[:3])}, …) are not the data's classes "
+        f"({', '.join(part.class_names[:3])}, …): it was trained on {metadata.data}",
+    )

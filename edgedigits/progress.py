@@ -9,7 +9,7 @@ class Progress(Protocol):
     """Receives what a long step has to say."""
 
     def update(self, what: str, done: float, total: float | None, note: str = "") -> None:
-        """Step ``what`` has done ``done`` of ``total`` (None: unknown); ``note`` is a short status."""
+        """Step ``what`` has done ``done`` of ``total`` (None: unknown), and a short status."""
 
     def say(self, line: str) -> None:
         """One finished line that stays: an epoch's result, a file written, a conversion made."""

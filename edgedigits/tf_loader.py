@@ -7,6 +7,7 @@ was imported first.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import sys
 from collections.abc import Iterator
@@ -60,3 +61,14 @@ def _quiet_stderr() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+def require_training(job: str) -> None:
+    """Say at once, without importing anything heavy, that the extra ``train`` is missing.
+
+    Raises:
+        MissingPackageError: a package of the extra is not installed.
+    """
+    for package in ("tensorflow", "tf_keras"):
+        if importlib.util.find_spec(package) is None:
+            raise MissingPackageError(job, "train", package.replace("_", "-"))

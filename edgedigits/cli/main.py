@@ -12,6 +12,7 @@ from edgedigits import __version__
 from edgedigits.cli.data import data_app
 from edgedigits.cli.evaluate import bench, compare, evaluate, inspect
 from edgedigits.cli.export import calibrate, export
+from edgedigits.cli.importing import import_model
 from edgedigits.cli.models import models
 from edgedigits.cli.prune import prune
 from edgedigits.cli.train import train
@@ -46,6 +47,7 @@ def _main(
 app.add_typer(data_app, name="data")
 app.command("models")(models)
 app.command("train")(train)
+app.command("import")(import_model)
 app.command("prune")(prune)
 app.command("calibrate")(calibrate)
 app.command("export")(export)

@@ -1,0 +1,173 @@
+"""``edgedigits evaluate``, ``compare``, ``inspect`` and ``bench``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgedigits.cli.common import DataDirOption, JsonOption, print_json, progress, stdout
+
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A .tflite file.")]
+
+
+def evaluate(
+    file: FileArgument,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="DATA",
+            help="digits, mnist, fashion-mnist, or a path: .csv, .npz, a folder of IDX files, a "
+            "folder with one sub-folder of pictures a class. Default: what it was trained on.",
+        ),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="test, validation, train or all. Default: the test pictures; where the data has "
+            "none of its own, all of it."
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", help="Run on N pictures only, chosen by class share.")
+    ] = None,
+    threads: Annotated[int, typer.Option(help="Processor threads.")] = 1,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FOLDER",
+            help="Also draw the confusion matrix, example predictions and worst mistakes there.",
+        ),
+    ] = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Accuracy, confusion matrix and per-class report of a .tflite file.
+
+    Example: edgedigits evaluate runs/a/exports/int8.tflite --data mnist
+    """
+    from edgedigits.evaluate import evaluate_file
+    from edgedigits.report.documents import evaluation_json
+    from edgedigits.report.tables import evaluation_view
+
+    with progress() as shown:
+        evaluation, part = evaluate_file(
+            file,
+            data,
+            split=split,
+            limit=limit,
+            threads=threads,
+            data_dir=data_dir,
+            progress=shown,
+        )
+        if out is not None:
+            from edgedigits.report.pictures import draw_evaluation
+
+            for picture in draw_evaluation(evaluation, part.pictures.images, out):
+                shown.say(f"written: {picture}")
+    if as_json:
+        print_json(evaluation_json(evaluation))
+    else:
+        stdout().print(evaluation_view(evaluation))
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="One or more run folders.")],
+    split: Annotated[
+        str, typer.Option(help="test, for reporting; validation, for choosing.")
+    ] = "test",
+    threads: Annotated[int, typer.Option(help="Processor threads for latency.")] = 1,
+    max_drop: Annotated[
+        float | None,
+        typer.Option(
+            metavar="POINTS",
+            help="Exit with 1 when a variant loses more than this many percentage points.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FOLDER",
+            help="Where the report goes. Default: RUN/report of the first.",
+        ),
+    ] = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Accuracy against size of every variant: table, picture, and one HTML file.
+
+    Example: edgedigits compare runs/a --max-drop 0.5
+    """
+    from edgedigits.compare import check_drop
+    from edgedigits.compare import compare as compare_runs
+    from edgedigits.report.documents import comparison_json
+    from edgedigits.report.files import save_comparison
+    from edgedigits.report.tables import comparison_view
+    from edgedigits.run import open_run
+
+    opened = [open_run(run) for run in runs]
+    with progress() as shown:
+        comparison = compare_runs(
+            opened, split=split, threads=threads, data_dir=data_dir, progress=shown
+        )
+        save_comparison(comparison, opened, out, data_dir=data_dir, progress=shown)
+    if as_json:
+        print_json(comparison_json(comparison))
+    else:
+        stdout().print(comparison_view(comparison))
+    if max_drop is not None:
+        check_drop(comparison, max_drop)
+
+
+def inspect(file: FileArgument, as_json: JsonOption = False) -> None:
+    """What is really in a .tflite file: operations, tensors, types, scales, metadata.
+
+    Example: edgedigits inspect runs/a/exports/int8.tflite
+    """
+    from edgedigits.convert.contents import read_contents
+    from edgedigits.device.interpreter import read_file
+    from edgedigits.device.metadata import read_metadata
+    from edgedigits.report.conversion import contents_json, contents_rows
+
+    data = read_file(file)
+    contents = read_contents(data, str(file))
+    metadata = read_metadata(data)
+    if as_json:
+        print_json(contents_json(file, contents, metadata))
+        return
+    console = stdout()
+    console.print(f"{file}: {len(data):,} bytes; {contents.verdict()}", markup=False)
+    for table in contents_rows(contents):
+        console.print(table)
+    if metadata is None:
+        console.print("metadata: none of edgedigits")
+    else:
+        console.print_json(data=metadata.to_json(), indent=1)
+
+
+def bench(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE…", help="One or more .tflite files.")
+    ],
+    threads: Annotated[
+        list[int] | None, typer.Option(help="Processor threads; may be given several times.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="Turns of each file.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """Latency of .tflite files on this machine, one picture at a time: p50 and p95.
+
+    Example: edgedigits bench runs/a/exports/int8.tflite --threads 1 --threads 2
+    """
+    from edgedigits.bench import bench_files
+    from edgedigits.report.conversion import latency_json, latency_rows
+
+    result = bench_files(files, threads=threads or [1], rounds=rounds)
+    if as_json:
+        print_json(latency_json(result))
+    else:
+        stdout().print(latency_rows(result))

@@ -1,0 +1,176 @@
+"""``edgedigits calibrate`` and ``edgedigits export``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgedigits.cli.common import (
+    DataDirOption,
+    JsonOption,
+    RunArgument,
+    print_json,
+    progress,
+    stdout,
+)
+
+
+def calibrate(
+    run: RunArgument,
+    samples: Annotated[
+        int | None, typer.Option(metavar="N", help="How many pictures. Default: 500.")
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option(help="stratified (the default), random, or diverse.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the choice.")] = 0,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FOLDER", help="Take all pictures of a folder instead."),
+    ] = None,
+    stability: Annotated[
+        bool,
+        typer.Option(
+            "--stability", help="Also calibrate on a second draw, and report how much changes."
+        ),
+    ] = False,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Choose, record and check the calibration set of a run.
+
+    Example: edgedigits calibrate runs/a --samples 500 --stability
+    """
+    from edgedigits.calibration.make import (
+        calibration_set,
+        calibration_set_from_folder,
+        save_calibration_set,
+    )
+    from edgedigits.errors import UsageError
+    from edgedigits.report.conversion import calibration_rows, stability_rows
+    from edgedigits.run import open_run
+    from edgedigits.run_data import load_run_data
+
+    opened = open_run(run)
+    if folder is not None and (samples is not None or method is not None):
+        raise UsageError(
+            "--from takes all pictures of the folder; leave out --samples and --method"
+        )
+    with progress() as shown:
+        data = load_run_data(opened, data_dir=data_dir, progress=shown)
+        chosen = (
+            calibration_set(data, samples=samples, method=method, seed=seed)
+            if folder is None
+            else calibration_set_from_folder(data, folder, shown)
+        )
+        save_calibration_set(opened, chosen)
+        shown.say(f"written: {opened.calibration_file}")
+        moved = None
+        if stability:
+            from edgedigits.convert.stability import calibration_stability
+
+            moved = calibration_stability(opened, data, chosen, data_dir=data_dir, progress=shown)
+    if as_json:
+        print_json(chosen.to_json() | {"stability": None if moved is None else asdict(moved)})
+        return
+    console = stdout()
+    console.print(calibration_rows(chosen))
+    if moved is not None:
+        console.print(stability_rows(moved))
+
+
+def export(
+    run: RunArgument,
+    int8: Annotated[bool, typer.Option("--int8", help="int8 throughout, in and out.")] = False,
+    float32: Annotated[bool, typer.Option("--float32", help="As trained.")] = False,
+    float16: Annotated[bool, typer.Option("--float16", help="float16 weights.")] = False,
+    dynamic: Annotated[
+        bool, typer.Option("--dynamic", help="int8 weights, float in and out, no calibration set.")
+    ] = False,
+    int4: Annotated[
+        bool, typer.Option("--int4", help="Dense weights in four bits, all else int8.")
+    ] = False,
+    int16x8: Annotated[
+        bool,
+        typer.Option("--int16x8", help="int16 activations; 60 to 100 times slower, not in --all."),
+    ] = False,
+    qat: Annotated[
+        bool, typer.Option("--qat", help="int8 after fine-tuning with quantisation in place.")
+    ] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every variant that runs at speed, of every model.")
+    ] = False,
+    source: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Only of model, pruned or channels. Default: of all."),
+    ] = None,
+    qat_epochs: Annotated[int, typer.Option(help="Passes over the data for --qat.")] = 2,
+    max_drop: Annotated[
+        float | None,
+        typer.Option(
+            metavar="POINTS",
+            help="Exit with 1 when a variant loses more than this many percentage points against "
+            "float32 on the validation part.",
+        ),
+    ] = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Convert the models of a run to .tflite files, checked and with metadata inside.
+
+    Example: edgedigits export runs/a --int8
+    """
+    from edgedigits.compare import gate_exports
+    from edgedigits.convert.export import choose_variants
+    from edgedigits.convert.export import export as export_variants
+    from edgedigits.convert.qat import QatSettings
+    from edgedigits.errors import ConversionError
+    from edgedigits.report.conversion import export_json, export_rows
+    from edgedigits.run import open_run
+    from edgedigits.run_data import load_run_data
+    from edgedigits.tf_loader import require_training
+
+    asked = {
+        "float32": float32,
+        "float16": float16,
+        "dynamic": dynamic,
+        "int8": int8,
+        "int16x8": int16x8,
+        "int4": int4,
+        "qat-int8": qat,
+    }
+    opened = open_run(run)
+    names = [name for name, wanted in asked.items() if wanted]
+    variants = choose_variants(opened, names, everything=everything, source=source)
+    require_training("export")
+    with progress() as shown:
+        data = load_run_data(opened, data_dir=data_dir, progress=shown)
+        result = export_variants(
+            opened,
+            variants,
+            data,
+            qat=QatSettings(epochs=qat_epochs),
+            data_dir=data_dir,
+            progress=shown,
+        )
+    if as_json:
+        print_json(export_json(result))
+    else:
+        stdout().print(export_rows(result))
+    wanted_failures = [
+        failed for failed in result.failed if not everything or failed.variant in names
+    ]
+    if wanted_failures or not result.exported:
+        raise ConversionError("; ".join(failed.message for failed in wanted_failures))
+    if max_drop is not None:
+        with progress() as shown:
+            gate_exports(
+                opened,
+                {made.variant for made in result.exported},
+                max_drop,
+                data_dir=data_dir,
+                progress=shown,
+            )

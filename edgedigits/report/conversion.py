@@ -1,0 +1,209 @@
+"""Tables and documents of calibration, export, inspection and latency."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from edgedigits.bench import Bench
+from edgedigits.calibration.record import CalibrationSet
+from edgedigits.calibration.stability import Stability
+from edgedigits.convert.contents import Contents, TensorContents
+from edgedigits.convert.export import ExportResult
+from edgedigits.device.metadata import Metadata
+from edgedigits.report.rows import NOTHING, Column, Table, count, number, percent
+
+SHOWN_SHIFTS = 8
+
+
+def calibration_rows(calibration: CalibrationSet) -> Table:
+    """The class counts of a calibration set."""
+    chosen = calibration
+    disjoint = chosen.disjoint
+    return Table(
+        title=(
+            f"{count(len(chosen.images))} calibration pictures from {chosen.origin} "
+            f"({chosen.method}, seed {chosen.seed}), digest {chosen.digest[:12]}; "
+            f"{disjoint.shared} of them among the {count(disjoint.evaluation_pictures)} "
+            f"evaluation pictures, {disjoint.removed} left out beforehand for that reason"
+        ),
+        columns=(Column("class", right=False), Column("pictures")),
+        rows=tuple((name, count(pictures)) for name, pictures in chosen.class_counts.items()),
+    )
+
+
+def stability_rows(stability: Stability) -> Table:
+    """The activation tensors whose scale moved most between two calibration sets."""
+    first, second = stability.accuracies
+    return Table(
+        title=(
+            f"Two sets of {count(stability.samples)} pictures (seeds {stability.seeds[0]} and "
+            f"{stability.seeds[1]}): {len(stability.shifts)} of {stability.tensors} activation "
+            f"scales differ, by {percent(stability.mean_change)} % on average and "
+            f"{percent(stability.largest_change)} % at most; "
+            f"{percent(stability.changed_answers)} % of {count(stability.pictures)} validation "
+            f"answers change; accuracy {percent(first)} % and {percent(second)} %"
+        ),
+        columns=(
+            Column("tensor", right=False),
+            Column("first scale"),
+            Column("second scale"),
+            Column("change %"),
+            Column("zero points"),
+        ),
+        rows=tuple(
+            (
+                shift.tensor.split(";")[0],
+                f"{shift.first:.6g}",
+                f"{shift.second:.6g}",
+                percent(shift.change),
+                f"{shift.zero_points[0]} / {shift.zero_points[1]}",
+            )
+            for shift in stability.shifts[:SHOWN_SHIFTS]
+        ),
+    )
+
+
+def export_rows(result: ExportResult) -> Table:
+    """The files that were made."""
+    return Table(
+        title=f"{len(result.exported)} exported",
+        columns=(
+            Column("variant", right=False),
+            Column("bytes"),
+            Column("seconds"),
+            Column("sha256", right=False),
+            Column("file", right=False),
+        ),
+        rows=tuple(
+            (
+                made.variant,
+                count(made.bytes),
+                number(made.seconds, 1),
+                made.sha256[:12],
+                str(made.file),
+            )
+            for made in result.exported
+        ),
+    )
+
+
+def export_json(result: ExportResult) -> dict[str, Any]:
+    """An export as plain values."""
+    return {
+        "exported": [asdict(made) | {"file": str(made.file)} for made in result.exported],
+        "failed": [asdict(failed) for failed in result.failed],
+        "calibration_digest": result.calibration.digest,
+    }
+
+
+def contents_rows(contents: Contents) -> tuple[Table, Table]:
+    """The operations of a file, and its tensors."""
+    operations = Table(
+        title=f"{len(contents.ops)} operations",
+        columns=(
+            Column("#"),
+            Column("operation", right=False),
+            Column("version"),
+            Column("reads", right=False),
+            Column("writes", right=False),
+        ),
+        rows=tuple(
+            (
+                str(op.index),
+                op.name,
+                str(op.version),
+                " ".join(map(str, op.inputs)),
+                " ".join(map(str, op.outputs)),
+            )
+            for op in contents.ops
+        ),
+    )
+    tensors = Table(
+        title=f"{len(contents.tensors)} tensors",
+        columns=(
+            Column("#"),
+            Column("type", right=False),
+            Column("shape", right=False),
+            Column("bytes"),
+            Column("scale", right=False),
+            Column("zero point"),
+            Column("name", right=False),
+        ),
+        rows=tuple(_tensor_cells(tensor) for tensor in contents.tensors),
+    )
+    return operations, tensors
+
+
+def _tensor_cells(tensor: TensorContents) -> tuple[str, ...]:
+    several = len(tensor.scales) > 1
+    scale = NOTHING if not tensor.scales else f"{tensor.scales[0]:.6g}"
+    return (
+        str(tensor.index),
+        tensor.dtype.lower(),
+        "×".join(map(str, tensor.shape)) or "scalar",
+        count(tensor.bytes) if tensor.bytes else NOTHING,
+        f"{len(tensor.scales)} channels" if several else scale,
+        NOTHING if not tensor.zero_points or several else str(tensor.zero_points[0]),
+        tensor.name.split(";")[0],
+    )
+
+
+def contents_json(file: Path, contents: Contents, metadata: Metadata | None) -> dict[str, Any]:
+    """A file's inside as plain values."""
+    return {
+        "file": str(file),
+        "bytes": file.stat().st_size,
+        "verdict": contents.verdict(),
+        "fully_integer": not contents.floats(),
+        "subgraphs": contents.subgraphs,
+        "inputs": list(contents.inputs),
+        "outputs": list(contents.outputs),
+        "ops": [asdict(op) for op in contents.ops],
+        "tensors": [asdict(tensor) for tensor in contents.tensors],
+        "metadata_entries": list(contents.metadata),
+        "metadata": None if metadata is None else metadata.to_json(),
+    }
+
+
+def latency_rows(bench: Bench) -> Table:
+    """Latency of each file and number of threads."""
+    return Table(
+        title=f"Latency of one picture at a time, interleaved rounds, {bench.processor}",
+        columns=(
+            Column("file", right=False),
+            Column("threads"),
+            Column("p50 µs"),
+            Column("p95 µs"),
+            Column("calls"),
+        ),
+        rows=tuple(
+            (
+                str(row.file),
+                str(row.threads),
+                number(row.latency.p50_us, 1),
+                number(row.latency.p95_us, 1),
+                count(row.latency.calls),
+            )
+            for row in bench.rows
+        ),
+        keys=2,
+    )
+
+
+def latency_json(bench: Bench) -> dict[str, Any]:
+    """Latencies as plain values, microseconds."""
+    return {
+        "processor": bench.processor,
+        "rows": [
+            {
+                "file": str(row.file),
+                "threads": row.threads,
+                "latency_us_p50": row.latency.p50_us,
+                "latency_us_p95": row.latency.p95_us,
+                "calls": row.latency.calls,
+            }
+            for row in bench.rows
+        ],
+    }
