@@ -10,6 +10,7 @@ import typer
 
 from edgedigits import __version__
 from edgedigits.cli.data import data_app
+from edgedigits.cli.demo import demo
 from edgedigits.cli.evaluate import bench, compare, evaluate, inspect
 from edgedigits.cli.export import calibrate, export
 from edgedigits.cli.importing import import_model
@@ -44,6 +45,7 @@ def _main(
     """Train, prune, quantise and measure small image classifiers, and run them on a Pi."""
 
 
+app.command("demo")(demo)
 app.add_typer(data_app, name="data")
 app.command("models")(models)
 app.command("train")(train)

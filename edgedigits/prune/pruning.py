@@ -154,13 +154,15 @@ def prune(
     shape, span = tuple(record["input_shape"]), tuple(record["input_range"])
     path = run.model_file()
     model = load_keras(path)
+    framework = facts_of(path, model).framework
     try:
         shrunk = _shrunk(model, shape, sparsity) if settings.method == "channels" else None
-        plain = _keras_2(path, model, shape)
+        # tensorflow-model-optimization takes Keras 2 models only.
+        plain = model if framework == 2 else assemble(chain(model), shape)
         if shrunk is None:  # tried before anything starts, whatever the schedule will be
             magnitude.wrap(plain, sparsity, magnitude.ramp(1, 1))
     except TrainingError as error:
-        raise TrainingError(f"{path}: {error}") from error
+        raise TrainingError(f"{path}: {error}{_way_out(settings.method, framework)}") from error
     data = load_run_data(run, data_dir=data_dir, progress=progress)
     batch_size = int(run.manifest().get("settings", {}).get("batch_size", BATCH_SIZE))
     steps = math.ceil(len(data.train) / batch_size)
@@ -212,21 +214,16 @@ def _check(settings: PruneSettings) -> float:
     return sparsity
 
 
+def _way_out(method: Method, framework: int) -> str:
+    """What else could be tried where a model was refused."""
+    if framework == 3:
+        return "; save it as a Keras 2 model (tf_keras) and use --method magnitude"
+    return "; use --method magnitude" if method == "channels" else ""
+
+
 def _shrunk(model: Any, shape: Shape, sparsity: float) -> Any:
     links = chain(model)
     return assemble(remove(links, strongest(links, sparsity)), shape)
-
-
-def _keras_2(path: Path, model: Any, shape: Shape) -> Any:
-    """The model itself, or its rebuild where a Keras 3 model is a plain chain."""
-    if facts_of(path, model).framework == 2:
-        return model
-    try:
-        return assemble(chain(model), shape)
-    except TrainingError as error:
-        raise TrainingError(
-            f"is a Keras 3 model, and pruning needs Keras 2; it cannot be rebuilt there: {error}"
-        ) from error
 
 
 @dataclass(frozen=True)

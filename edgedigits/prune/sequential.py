@@ -75,8 +75,8 @@ def chain(model: Any) -> tuple[Link, ...]:
     """
     if type(model).__name__ != "Sequential" and not _is_one_chain(model):
         raise TrainingError(
-            "this model branches: whole filters can be removed only where each layer feeds the "
-            "next one alone; use --method magnitude on a Keras 2 model"
+            "this model branches; only a chain of layers, each feeding the next one alone, can be "
+            "taken apart"
         )
     return tuple(_link(layer) for layer in model.layers if type(layer).__name__ != "InputLayer")
 

@@ -1,16 +1,19 @@
 """Training: settings, fitting with every step reported, and a state that survives a kill."""
 
 from edgedigits.train.fitting import EpochResult, best_epoch, fit, measure, scores
+from edgedigits.train.importing import ImportResult, import_model
 from edgedigits.train.settings import TrainSettings
 from edgedigits.train.state import load_history, save_model
 from edgedigits.train.training import TrainResult, resume, train
 
 __all__ = [
     "EpochResult",
+    "ImportResult",
     "TrainResult",
     "TrainSettings",
     "best_epoch",
     "fit",
+    "import_model",
     "load_history",
     "measure",
     "resume",
