@@ -102,3 +102,6 @@ def test_no_float32_and_no_nan() -> None:
     assert row["latency_us_p50"] is None
     assert row["latency_us_p95"] is None
     assert document["rows"][1]["latency_us_p50"] == 18.25
+    unmeasured = replace(first, latency_us_p50=0.0, latency_us_p95=0.0)
+    row = strict(comparison_json(replace(comparison, rows=(unmeasured,))))["rows"][0]
+    assert (row["latency_us_p50"], row["latency_us_p95"]) == (None, None)

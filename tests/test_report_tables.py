@@ -163,7 +163,7 @@ def make_row(variant: str, size: int, drop: float | None, p: float | None) -> Co
     return ComparisonRow(
         run="a",
         variant=variant,
-        file=Path(f"a/{variant}.tflite"),
+        file=Path(f"a/exports/{variant}.tflite"),
         bytes=size,
         gzip_bytes=size // 2,
         n=1000,
@@ -180,6 +180,18 @@ def make_row(variant: str, size: int, drop: float | None, p: float | None) -> Co
         latency_us_p95=20,
         pareto=True,
     )
+
+
+def test_runs_in_folders_of_the_same_name_are_told_apart() -> None:
+    comparison = make_comparison(make_run("monday/a") + make_run("tuesday/a", skill=2.5))
+    table = comparison_rows(comparison)
+    assert [row[0] for row in table.rows] == ["monday/a"] * 5 + ["tuesday/a"] * 5
+    assert "In run tuesday/a, " in reading(comparison)
+
+
+def test_latency_that_was_not_measured_is_a_dash() -> None:
+    row = replace(make_row("int8", 10, 0.0, 1.0), latency_us_p50=0.0, latency_us_p95=0.0)
+    assert comparison_rows(of(row)).rows[0][-2] == "–"
 
 
 def of(*rows: ComparisonRow) -> Comparison:
@@ -208,10 +220,10 @@ def test_readings_of_other_outcomes() -> None:
     int4 = make_row("int4", 500, 2.0, 0.0001)
     assert reading(of(float32, int4)).startswith("No smaller file keeps the accuracy of float32")
     assert "no file is both on the Pareto line" in reading(
-        of(replace(float32, pareto=False), int4, replace(int4, run="b"))
+        of(replace(float32, pareto=False), int4, replace(int4, file=Path("b/exports/int4.tflite")))
     )
     alone = make_row("int8", 1000, None, None)
     assert reading(of(alone)).startswith("The smallest and most accurate file is int8;")
-    two = reading(of(float32, replace(alone, run="b")))
+    two = reading(of(float32, replace(alone, file=Path("b/exports/int8.tflite"))))
     assert two.startswith("In run a, ")
     assert "In run b, the smallest and most accurate file is int8" in two

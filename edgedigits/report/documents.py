@@ -64,7 +64,10 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
 
 
 def _row_json(row: ComparisonRow) -> dict[str, Any]:
-    return {key: _finite(value) for key, value in (asdict(row) | {"file": str(row.file)}).items()}
+    values = asdict(row) | {"file": str(row.file)}
+    if row.latency_us_p50 <= 0:
+        values |= {"latency_us_p50": None, "latency_us_p95": None}
+    return {key: _finite(value) for key, value in values.items()}
 
 
 def _finite(value: Any) -> Any:

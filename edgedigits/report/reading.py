@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from edgedigits.compare import Comparison, ComparisonRow
+from pathlib import Path
+
+from edgedigits.compare import REFERENCE, Comparison, ComparisonRow
 from edgedigits.report.rows import count, number, percent, pictures
 
 SIGNIFICANT = 0.05  # a McNemar p below it is called a real difference
-REFERENCE = "float32"
 
 
 def reference_row(rows: tuple[ComparisonRow, ...]) -> ComparisonRow | None:
@@ -34,9 +35,23 @@ def smallest_within_noise(rows: tuple[ComparisonRow, ...]) -> ComparisonRow | No
 
 
 def by_run(comparison: Comparison) -> dict[str, tuple[ComparisonRow, ...]]:
-    """The rows of each run, in the order of the comparison."""
-    names = dict.fromkeys(row.run for row in comparison.rows)
-    return {name: tuple(row for row in comparison.rows if row.run == name) for name in names}
+    """The rows of each run, in the order of the comparison.
+
+    The keys are the runs' names; where two folders have the same name, their paths.
+    """
+    groups: dict[Path, list[ComparisonRow]] = {}
+    for row in comparison.rows:
+        groups.setdefault(run_path(row), []).append(row)
+    names = [path.name for path in groups]
+    return {
+        path.name if names.count(path.name) == 1 else str(path): tuple(rows)
+        for path, rows in groups.items()
+    }
+
+
+def run_path(row: ComparisonRow) -> Path:
+    """The run folder of a row, whose file is ``RUN/exports/VARIANT.tflite``."""
+    return row.file.parent.parent
 
 
 def reading(comparison: Comparison) -> str:

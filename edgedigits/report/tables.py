@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from edgedigits.compare import Comparison, ComparisonRow
 from edgedigits.evaluate import Evaluation
 from edgedigits.metrics import Average, ClassificationReport, ClassScore
-from edgedigits.report.reading import reading
+from edgedigits.report.reading import by_run, reading
 from edgedigits.report.rows import (
     NOTHING,
     Column,
@@ -162,18 +162,20 @@ def _evaluation_parts(evaluation: Evaluation) -> list[RenderableType]:
 
 def comparison_rows(comparison: Comparison) -> Table:
     """One row a variant; with several runs, the run's name stands in front."""
-    several = len({row.run for row in comparison.rows}) > 1
+    runs = by_run(comparison)
+    several = len(runs) > 1
     run_column = (Column("run", "The run folder that the variant comes from.", right=False),)
+    ordered = [(name, row) for name, rows in runs.items() for row in rows]
     return Table(
         title=(
-            f"{comparison.data} ({comparison.split}), {measured_on(comparison)}; latency at batch 1, "
-            f"{comparison.threads} thread{'' if comparison.threads == 1 else 's'}"
+            f"{comparison.data} ({comparison.split}), {measured_on(comparison)}; latency at "
+            f"batch 1, {comparison.threads} thread{'' if comparison.threads == 1 else 's'}"
         ),
         columns=(*(run_column if several else ()), *_COMPARISON_COLUMNS),
         rows=tuple(
-            (*((row.run,) if several else ()), *_comparison_cells(row)) for row in comparison.rows
+            (*((name,) if several else ()), *_comparison_cells(row)) for name, row in ordered
         ),
-        marked=frozenset(i for i, row in enumerate(comparison.rows) if row.pareto),
+        marked=frozenset(i for i, (_, row) in enumerate(ordered) if row.pareto),
         keys=2 if several else 1,
     )
 
@@ -224,7 +226,9 @@ def _comparison_cells(row: ComparisonRow) -> tuple[str, ...]:
         p_value(row.mcnemar_p),
         percent(row.agreement),
         number(row.confidence_drift, 4),
-        f"{number(row.latency_us_p50, 0)}/{number(row.latency_us_p95, 0)}",
+        f"{number(row.latency_us_p50, 0)}/{number(row.latency_us_p95, 0)}"
+        if row.latency_us_p50 > 0
+        else NOTHING,
         PARETO_MARK if row.pareto else "",
     )
 
@@ -237,10 +241,11 @@ def measured_on(comparison: Comparison) -> str:
 
 def comparison_notes(comparison: Comparison) -> tuple[str, ...]:
     """One line a row that has a note."""
-    several = len({row.run for row in comparison.rows}) > 1
+    runs = by_run(comparison)
     return tuple(
-        f"Note on {row.run + ' ' if several else ''}{row.variant}: {row.note}"
-        for row in comparison.rows
+        f"Note on {name + ' ' if len(runs) > 1 else ''}{row.variant}: {row.note}"
+        for name, rows in runs.items()
+        for row in rows
         if row.note
     )
 
