@@ -64,10 +64,12 @@ def choose(pool: Pictures, *, samples: int, method: str, seed: int) -> NDArray[n
         Sorted positions in the pool, int64 ``[samples]``, none twice.
 
     Raises:
-        UsageError: an unknown method, or more pictures asked for than there are.
+        UsageError: an unknown method, a seed below 0, or more pictures asked for than there are.
     """
     if method not in METHODS:
         raise UsageError(f"--method {method}: unknown; choose one of {', '.join(METHODS)}")
+    if seed < 0:
+        raise UsageError(f"--seed {seed}: must be 0 or more")
     if not 1 <= samples <= len(pool):
         raise UsageError(
             f"--samples {samples}: must be from 1 to {len(pool)}, the pictures to choose from"

@@ -18,7 +18,7 @@ from edgedigits.calibration.record import (
 from edgedigits.data.folder import SUFFIXES, read_pictures
 from edgedigits.errors import DataError, RunError, UsageError
 from edgedigits.progress import SILENT, Progress
-from edgedigits.run import RunFolder, atomic_path, read_json, write_json
+from edgedigits.run import DAMAGED_NPZ, RunFolder, atomic_path, read_json, write_json
 from edgedigits.run_data import RunData
 
 FOLDER_METHOD = "folder"
@@ -134,7 +134,7 @@ def _stored_pictures(run: RunFolder) -> np.ndarray[tuple[int, ...], np.dtype[np.
     try:
         with np.load(path, allow_pickle=False) as stored:
             return np.asarray(stored["images"], dtype=np.uint8)
-    except (OSError, ValueError, KeyError) as error:
+    except DAMAGED_NPZ as error:
         raise RunError(f"{path}: missing or damaged; run 'edgedigits calibrate' again") from error
 
 

@@ -117,7 +117,7 @@ def count_classes(labels: NDArray[np.int64] | None, names: tuple[str, ...]) -> d
 def without_evaluation_content(
     pool: NDArray[np.uint8], evaluation: NDArray[np.uint8]
 ) -> NDArray[np.int64]:
-    """Positions in the pool, sorted, of the pictures that do not occur among the evaluation ones."""
+    """Positions in the pool, sorted, of the pictures that are not among the evaluation ones."""
     kept = np.ones(len(pool), dtype=bool)
     kept[shared_content(pool, evaluation)] = False
     return np.flatnonzero(kept)

@@ -30,7 +30,7 @@ class Stability:
     """Two conversions of one model that differ only in the calibration pictures.
 
     Attributes:
-        samples: pictures in either set. seeds: of either choice.
+        samples: pictures in each set. seeds: of each choice.
         shifts: every activation tensor whose scale or zero point moved, largest change first.
         tensors: how many activation tensors were held against each other.
         largest_change, mean_change: of the scales, relative.
@@ -39,7 +39,7 @@ class Stability:
         accuracies: of either file on these pictures, 0 to 1.
     """
 
-    samples: int
+    samples: tuple[int, int]
     seeds: tuple[int, int]
     shifts: tuple[ScaleShift, ...]
     tensors: int
@@ -57,7 +57,7 @@ def compare_calibrations(
     scales: tuple[Scales, Scales],
     answers: tuple[NDArray[np.int64], NDArray[np.int64]],
     truth: NDArray[np.int64],
-    samples: int,
+    samples: tuple[int, int],
     seeds: tuple[int, int],
 ) -> Stability:
     """Hold two files against each other.

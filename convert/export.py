@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from edgedigits.calibration.make import (
-    load_calibration_set,
     calibration_set,
+    load_calibration_set,
     save_calibration_set,
 )
 from edgedigits.calibration.record import CalibrationSet

@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.errors import ConversionError, MissingPackageError
 from edgedigits.progress import Progress
-from edgedigits.run import RunFolder, atomic_path, file_digest
+from edgedigits.run import DAMAGED_NPZ, RunFolder, atomic_path, file_digest
 from edgedigits.run_data import RunData
 from edgedigits.tf_loader import import_tf_keras
 from edgedigits.train.fitting import EpochResult, best_epoch, fit
@@ -128,7 +127,7 @@ def _restore(aware: Any, kept: Path) -> bool:
     try:
         with np.load(kept, allow_pickle=False) as stored:
             aware.set_weights([stored[name] for name in stored.files])
-    except (OSError, ValueError, BadZipFile):
+    except DAMAGED_NPZ:
         return False
     return True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgedigits.calibration.choose import DEFAULT_METHOD
 from edgedigits.calibration.make import calibration_set
 from edgedigits.calibration.record import CalibrationSet
 from edgedigits.calibration.stability import Stability, compare_calibrations
@@ -31,13 +32,14 @@ def calibration_stability(
 
     Args:
         calibration: the recorded set. The other is drawn in the same way with the next seed; for
-            pictures of a folder, stratified from the training part.
+            pictures of a folder, stratified from the training part, at most half of it.
 
     Raises:
         ConversionError: a conversion failed.
     """
-    method = calibration.method if calibration.indices is not None else "stratified"
-    samples = min(len(calibration.images), len(data.train) // 2)
+    method, samples = calibration.method, len(calibration.images)
+    if calibration.indices is None:
+        method, samples = DEFAULT_METHOD, min(samples, max(1, len(data.train) // 2))
     other = calibration_set(data, samples=samples, method=method, seed=calibration.seed + 1)
     with work_folder(run) as folder:
         tasks = []
@@ -62,6 +64,6 @@ def calibration_stability(
         (scales[0].activation_scales(), scales[1].activation_scales()),
         (answers[0], answers[1]),
         data.validation.labels,
-        samples,
+        (len(calibration.images), len(other.images)),
         (calibration.seed, other.seed),
     )

@@ -11,6 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgedigits.convert.contents import parse
 from edgedigits.device.metadata import (
+    DIGEST_FIELD,
     FILE_IDENTIFIER,
     METADATA_NAME,
     NO_DIGEST,
@@ -56,7 +57,7 @@ def stamp(data: bytes, metadata: Metadata) -> bytes:
     entry = _own_entry(model)
     model.buffers[entry.buffer].data = np.frombuffer(blob, dtype=np.uint8)
     packed = _pack(model)
-    return packed.replace(NO_DIGEST, content_digest(packed))
+    return packed.replace(DIGEST_FIELD + NO_DIGEST, DIGEST_FIELD + content_digest(packed))
 
 
 def _pack(model: Any) -> bytes:

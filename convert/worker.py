@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.convert.recipes import RECIPES, Recipe
-from edgedigits.errors import ConversionError, EdgedigitsError
+from edgedigits.errors import ConversionError, EdgedigitsError, RunError
 from edgedigits.run import RunFolder, file_digest, package_versions
 
 VERSIONED = (
@@ -75,9 +75,14 @@ class Job:
         self.tasks = [Task(**task) for task in document["tasks"]]
         self.events = events
         self.manifest = self.run.manifest()
-        low, high = self.manifest["model"]["input_range"]
-        self.input_range = (float(low), float(high))
-        self.input_shape = tuple(self.manifest["model"]["input_shape"])
+        try:
+            low, high = self.manifest["model"]["input_range"]
+            self.input_range = (float(low), float(high))
+            self.input_shape = tuple(int(size) for size in self.manifest["model"]["input_shape"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(
+                f"{self.run.manifest_file}: does not say what the model takes; train again"
+            ) from error
         self._models: dict[str, Any] = {}
         self._float_files: dict[str, bytes] = {}
 

@@ -45,7 +45,8 @@ def pixel_table(tensor: Tensor, preprocessing: Preprocessing) -> NDArray[Any]:
         raise ValueError(f"input of type {tensor.dtype} without a scale")
     limits = np.iinfo(tensor.dtype)
     stored = np.rint(real / tensor.scale) + tensor.zero_point
-    return np.clip(stored, limits.min, limits.max).astype(tensor.dtype)
+    table: NDArray[Any] = np.clip(stored, limits.min, limits.max).astype(tensor.dtype)
+    return table
 
 
 def dequantise(values: NDArray[Any], tensor: Tensor) -> NDArray[np.float32]:
@@ -53,7 +54,7 @@ def dequantise(values: NDArray[Any], tensor: Tensor) -> NDArray[np.float32]:
     if tensor.scale == 0:
         return values.astype(np.float32)
     shifted = values.astype(np.float32) - np.float32(tensor.zero_point)
-    return shifted * np.float32(tensor.scale)
+    return np.asarray(shifted * np.float32(tensor.scale), dtype=np.float32)
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -150,5 +151,7 @@ class Classifier:
         if self.metadata is not None:
             return self.metadata.output == "logits"
         # A foreign file does not say; probabilities lie in 0 to 1 and sum to about 1.
+        if len(values) == 0:
+            return False
         sums = values.sum(axis=-1)
         return bool(values.min() < 0 or values.max() > 1.001 or np.abs(sums - 1).max() > 0.1)

@@ -98,7 +98,7 @@ class Interpreter:
             self._runtime.resize_tensor_input(self.input.index, [batch, *self.input.shape[1:]])
             self._runtime.allocate_tensors()
             shape = self._runtime.get_output_details()[0]["shape"]
-            fits = int(shape[0]) == batch
+            fits = len(shape) > 0 and int(shape[0]) == batch
         except (ValueError, RuntimeError):
             fits = False
         if not fits:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,9 @@ class Metadata:
         if document["edgedigits"] != METADATA_VERSION:
             raise ValueError(f"metadata version {document['edgedigits']}")
         preprocessing = document["preprocessing"]
+        low, high = float(preprocessing["low"]), float(preprocessing["high"])
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise ValueError(f"input range {low} to {high}")
         return Metadata(
             variant=str(document["variant"]),
             source=str(document["source"]),
@@ -91,8 +95,8 @@ class Metadata:
                 side=int(preprocessing["side"]),
                 box=int(preprocessing["box"]),
                 ink=str(preprocessing["ink"]),
-                low=float(preprocessing["low"]),
-                high=float(preprocessing["high"]),
+                low=low,
+                high=high,
             ),
             output=str(document["output"]),
             data=str(document["data"]),
@@ -108,10 +112,10 @@ def read_model_bytes(path: Path) -> bytes:
         UsageError: there is no such file.
         ModelFileError: it cannot be read, is empty, or does not begin like a TFLite file.
     """
-    if not path.exists():
-        raise UsageError(f"{path}: no such file")
     try:
         data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(f"{path}: no such file") from None
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read: {error.strerror}") from error
     if not data:
@@ -133,7 +137,7 @@ def read_metadata(data: bytes) -> Metadata | None:
         return None
     try:
         return Metadata.from_json(json.loads(blob))
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
         return None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from edgedigits.errors import QualityError, UsageError
 from edgedigits.evaluate import Answers, Evaluation, Part, answer, evaluate, take_at_most
 from edgedigits.metrics import PairedComparison, compare_paired, pareto_line
 from edgedigits.progress import SILENT, Progress
-from edgedigits.run import RunFolder, atomic_path, file_digest, host_facts
+from edgedigits.run import DAMAGED_NPZ, RunFolder, atomic_path, file_digest, host_facts
 from edgedigits.run_data import load_run_data
 
 REFERENCE = "float32"
@@ -99,6 +98,8 @@ def compare(
         UsageError: a run without exports, an unknown split, or runs on different data.
         RunError, ModelFileError, DataError: a file or the data cannot be used.
     """
+    if threads < 1:
+        raise UsageError(f"--threads {threads}: must be 1 or more")
     evaluations: list[tuple[RunFolder, Evaluation]] = []
     classifiers: list[Classifier] = []
     part = None
@@ -141,7 +142,7 @@ def check_drop(comparison: Comparison, max_drop: float) -> None:
     drops = [(row, row.drop) for row in comparison.rows if row.drop is not None]
     if not drops:
         raise UsageError("--max-drop needs a float32 variant to compare with; export --float32 too")
-    over = [f"{row.variant} lost {drop:.2f}" for row, drop in drops if drop > max_drop]
+    over = [f"{row.variant} lost {drop:.2f}" for row, drop in drops if not drop <= max_drop]
     if over:
         raise QualityError(
             f"more than {max_drop:g} points of accuracy lost on the {comparison.split} part "
@@ -235,7 +236,7 @@ def _kept_answers(kept: Path, key: str) -> Answers | None:
             if str(stored["key"]) != key:
                 return None
             return Answers(stored["scores"].astype(np.float32), float(stored["seconds"]))
-    except (OSError, ValueError, KeyError, BadZipFile, EOFError):
+    except DAMAGED_NPZ:
         return None  # never written, or damaged: it is only a copy
 
 

@@ -19,7 +19,7 @@ from edgedigits.errors import DataError, UsageError
 from edgedigits.metrics import ClassificationReport, classification_report
 from edgedigits.progress import SILENT, Progress
 from edgedigits.run import RunFolder
-from edgedigits.run_data import load_run_data
+from edgedigits.run_data import apply_split, load_split
 
 SPLITS = ("test", "validation", "train", "all")
 
@@ -57,7 +57,7 @@ class Evaluation:
     @property
     def answers(self) -> NDArray[np.int64]:
         """The class answered for each picture, int64 ``[n]``."""
-        return self.scores.argmax(axis=1)
+        return np.asarray(self.scores.argmax(axis=1), dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,9 +125,10 @@ def _validation_part(dataset: DataSet, classifier: Classifier) -> Part:
             f"--split validation: {classifier.path} does not lie in a run folder, "
             "which would say what the validation part is"
         )
-    data = load_run_data(run)
-    if data.dataset.digest != dataset.digest:
+    record = run.manifest().get("data")
+    if not isinstance(record, dict) or record.get("digest") != dataset.digest:
         raise UsageError(f"--split validation: {run.path} was not trained on {dataset.name}")
+    data = apply_split(dataset, load_split(run))
     return Part(data.validation, data.class_names, dataset.name, "validation", data.notes)
 
 

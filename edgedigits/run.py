@@ -23,16 +23,21 @@ import os
 import platform
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 from edgedigits import __version__
 from edgedigits.errors import RunError, UsageError
 
 SCHEMA_VERSION = 1
 PREVIOUS_SUFFIX = ".previous"  # where an overwritten run is kept
+
+# What reading a damaged .npz file raises: NumPy, zipfile and zlib each have their own.
+DAMAGED_NPZ = (OSError, ValueError, KeyError, EOFError, RuntimeError, BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)

@@ -123,11 +123,11 @@ def export(
 
     Example: edgedigits export runs/a --int8
     """
-    from edgedigits.compare import gate_exports
+    from edgedigits.compare import REFERENCE, gate_exports
     from edgedigits.convert.export import choose_variants
     from edgedigits.convert.export import export as export_variants
     from edgedigits.convert.qat import QatSettings
-    from edgedigits.errors import ConversionError
+    from edgedigits.errors import ConversionError, UsageError
     from edgedigits.report.conversion import export_json, export_rows
     from edgedigits.run import open_run
     from edgedigits.run_data import load_run_data
@@ -142,9 +142,17 @@ def export(
         "int4": int4,
         "qat-int8": qat,
     }
+    if qat_epochs < 1:
+        raise UsageError(f"--qat-epochs {qat_epochs}: must be 1 or more")
+    if max_drop is not None and not max_drop >= 0:
+        raise UsageError(f"--max-drop {max_drop:g}: must be 0 or more")
     opened = open_run(run)
     names = [name for name, wanted in asked.items() if wanted]
     variants = choose_variants(opened, names, everything=everything, source=source)
+    if max_drop is not None and not (
+        opened.export_file(REFERENCE).is_file() or REFERENCE in {v.name for v in variants}
+    ):
+        raise UsageError("--max-drop: there is no float32 file to compare with; add --float32")
     require_training("export")
     with progress() as shown:
         data = load_run_data(opened, data_dir=data_dir, progress=shown)
@@ -160,11 +168,14 @@ def export(
         print_json(export_json(result))
     else:
         stdout().print(export_rows(result))
-    wanted_failures = [
-        failed for failed in result.failed if not everything or failed.variant in names
+    # With --all, a variant that this model does not allow is told but is no failure.
+    grave = [
+        failed
+        for failed in result.failed
+        if not everything or failed.variant in names or not result.exported
     ]
-    if wanted_failures or not result.exported:
-        raise ConversionError("; ".join(failed.message for failed in wanted_failures))
+    if grave:
+        raise ConversionError("; ".join(failed.message for failed in grave))
     if max_drop is not None:
         with progress() as shown:
             gate_exports(

@@ -84,6 +84,9 @@ def _run() -> int:
             return _fail(f"{error.format_message()} (see 'edgedigits --help')", error.exit_code)
         if os.environ.get("EDGEDIGITS_DEBUG"):
             raise
+        if isinstance(error, OSError):  # a file or a full disk, not a fault of the program
+            where = f"{error.filename}: " if error.filename else ""
+            return _fail(f"{where}{error.strerror or error}", 1)
         what = " ".join(str(error).split()) or type(error).__name__
         return _fail(
             f"unexpected {type(error).__name__}: {what[:400]} "

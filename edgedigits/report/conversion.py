@@ -36,9 +36,10 @@ def calibration_rows(calibration: CalibrationSet) -> Table:
 def stability_rows(stability: Stability) -> Table:
     """The activation tensors whose scale moved most between two calibration sets."""
     first, second = stability.accuracies
+    sizes = " and ".join(count(samples) for samples in stability.samples)
     return Table(
         title=(
-            f"Two sets of {count(stability.samples)} pictures (seeds {stability.seeds[0]} and "
+            f"Two sets, of {sizes} pictures (seeds {stability.seeds[0]} and "
             f"{stability.seeds[1]}): {len(stability.shifts)} of {stability.tensors} activation "
             f"scales differ, by {percent(stability.mean_change)} % on average and "
             f"{percent(stability.largest_change)} % at most; "
