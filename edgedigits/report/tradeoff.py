@@ -150,7 +150,7 @@ def _place_labels(figure: Figure, axes: Axes, labels: list[tuple[ComparisonRow, 
         best = None
         for x, y in _PLACES:
             text = _label(axes, row, colour, x, y)
-            box = text.get_window_extent(renderer)
+            box = _extent(text, renderer)
             hidden = sum(_common(box, other) for other in taken)
             inside = frame.x0 <= box.x0 and box.x1 <= frame.x1
             inside = inside and frame.y0 <= box.y0 and box.y1 <= frame.y1
@@ -183,6 +183,14 @@ def _label(axes: Axes, row: ComparisonRow, colour: str, x: float, y: float) -> A
         path_effects=[withStroke(linewidth=2.5, foreground="white")],
         arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.6} if far else None,
     )
+
+
+def _extent(label: Any, renderer: Any) -> Any:
+    """The box of a label's words alone; an annotation's own box also holds its leader line."""
+    from matplotlib.text import Text
+
+    label.update_positions(renderer)
+    return Text.get_window_extent(label, renderer)
 
 
 def _around(axes: Axes, row: ComparisonRow) -> list[Any]:
