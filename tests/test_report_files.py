@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from helpers_report import make_comparison, make_evaluation
 
-from edgedigits.calibration.make import make_calibration_set, save_calibration_set
+from edgedigits.calibration.make import calibration_set, save_calibration_set
 from edgedigits.compare import Comparison
 from edgedigits.data.registry import load_data
 from edgedigits.data.split import stratified_sample
@@ -44,7 +44,7 @@ def compare_on(run: RunFolder, data: RunData, *, sample: int | None = None) -> C
 
 def test_everything_is_written(tmp_path: Path) -> None:
     run, data = make_run_folder(tmp_path / "a")
-    save_calibration_set(run, make_calibration_set(data, samples=20))
+    save_calibration_set(run, calibration_set(data, samples=20))
     comparison = compare_on(run, data)
     page = save_comparison(comparison, [run])
     assert page == run.report / "report.html"
