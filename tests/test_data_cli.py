@@ -157,7 +157,7 @@ def test_an_unknown_name_is_a_usage_error(run_cli: RunCli) -> None:
 
 @pytest.mark.parametrize(
     ("data", "hint"),
-    [("Digits", "did you mean digits?"), ("fashion", "did you mean fashion-mnist?"), ("qq", "")],
+    [("MNIST", "did you mean mnist?"), ("fashion", "did you mean fashion-mnist?"), ("qq", "")],
 )
 def test_near_names_are_offered(data: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:

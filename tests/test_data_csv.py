@@ -143,10 +143,21 @@ def test_labels_up_to_999_are_classes(tmp_path: Path) -> None:
         (bytes(range(128, 256)) * 10, "cannot be read as CSV"),
     ],
 )
-def test_a_file_that_is_no_table_of_pictures(tmp_path: Path, content: bytes, message: str) -> None:
+def test_a_file_that_is_no_table_of_pictures(
+    tmp_path: Path, content: bytes, message: str, recwarn: pytest.WarningsRecorder
+) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(content)
     with pytest.raises(DataError, match=message):
+        load_data(str(path))
+    assert not recwarn.list  # NumPy's own words would stand beside the one line
+
+
+def test_rows_that_are_all_too_short_are_placed(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "a.csv", make_images(3), make_labels(3))
+    header, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([header, *(row.rpartition(",")[0] for row in rows)]))
+    with pytest.raises(DataError, match="line 2: 784 columns, but the header has 785"):
         load_data(str(path))
 
 

@@ -83,6 +83,13 @@ def test_channels_are_red_green_blue(tmp_path: Path) -> None:
     assert grey[1, 0, 0] == pytest.approx(29, abs=1)
 
 
+def test_floats_are_rounded_to_the_nearest_byte(tmp_path: Path) -> None:
+    array = np.zeros((2, 28, 28))
+    array[0, 0, :4] = [0.0018, 0.0021, 0.999, 1.0]  # times 255: 0.459, 0.5355, 254.745, 255
+    images = load_data(_save(tmp_path / "a.npz", x=array, y=[0, 1])).train.images
+    assert images[0, 0, :4].tolist() == [0, 1, 255, 255]
+
+
 def test_masks_become_black_and_white(tmp_path: Path) -> None:
     data = load_data(_save(tmp_path / "a.npz", x=IMAGES > 100, y=LABELS))
     np.testing.assert_array_equal(data.train.images, np.where(IMAGES > 100, 255, 0))
