@@ -115,7 +115,23 @@ def choose_part(dataset: DataSet, classifier: Classifier, split: str | None) -> 
         raise DataError(
             f"{dataset.name}: has no labels, so there is nothing to hold answers against"
         )
-    return Part(pictures, dataset.class_names, dataset.name, split, notes)
+    part = Part(pictures, dataset.class_names, dataset.name, split, notes)
+    return _numbered_as_in_the_file(part, classifier)
+
+
+def _numbered_as_in_the_file(part: Part, classifier: Classifier) -> Part:
+    """Match classes by name where the data numbers them otherwise than the file.
+
+    A folder of pictures that holds only ``3`` and ``7`` numbers them 0 and 1.
+    """
+    labels = () if classifier.metadata is None else classifier.metadata.labels
+    names, truth = part.class_names, part.pictures.labels
+    if truth is None or labels[: len(names)] == names or not set(names) <= set(labels):
+        return part
+    positions = np.array([labels.index(name) for name in names], dtype=np.int64)
+    note = f"its {len(names)} classes were matched by name with the file's {len(labels)}"
+    pictures = Pictures(part.pictures.images, positions[truth])
+    return replace(part, pictures=pictures, class_names=labels, notes=(*part.notes, note))
 
 
 def _validation_part(dataset: DataSet, classifier: Classifier) -> Part:

@@ -19,6 +19,8 @@ from edgedigits.cli.prune import prune
 from edgedigits.cli.train import train
 from edgedigits.errors import EdgedigitsError
 
+INTERRUPTED = 130  # exit code, as a shell gives it
+
 app = typer.Typer(
     name="edgedigits",
     help="Train, prune, quantise and measure small image classifiers, and run them on a Pi.",
@@ -68,18 +70,23 @@ def _run() -> int:
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
+        if code == INTERRUPTED:  # Typer swallows the KeyboardInterrupt itself
+            return _fail("interrupted", INTERRUPTED)
         return code if isinstance(code, int) else 0
     except EdgedigitsError as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        return _fail("interrupted", 130)
+        return _fail("interrupted", INTERRUPTED)
     except typer.Abort:
-        return _fail("interrupted", 130)
+        return _fail("interrupted", INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output has gone, as `| head` does: not a failure, and nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            sys.stdout.write(f"{error}\n")
+            return 2
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):
             return _fail(f"{error.format_message()} (see 'edgedigits --help')", error.exit_code)
         if os.environ.get("EDGEDIGITS_DEBUG"):
