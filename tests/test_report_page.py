@@ -219,6 +219,19 @@ def test_wide_head_without_records_pictures_and_float32(tmp_path: Path) -> None:
     assert len(render(comparison, [bare], tmp_path / "bare").sources) == 2
 
 
+def test_removed_channels_are_a_table_without_bars_of_zeros(tmp_path: Path) -> None:
+    manifest = make_facts().manifest
+    record = manifest["pruning"]["pruned"]
+    layer = {**record["layers"][0], "zeros": 0, "sparsity": 0.0}
+    manifest["pruning"] = {"channels": {**record, "method": "channels", "layers": [layer]}}
+    page = render(
+        make_comparison([make_evaluation(n=9)]), [make_facts(manifest=manifest)], tmp_path
+    )
+    assert "Pruning: channels" in page.text
+    assert "128" in page.cells  # outputs that are left
+    assert not list(tmp_path.glob("*sparsity*"))
+
+
 def test_a_failed_report_leaves_the_former_one(tmp_path: Path) -> None:
     comparison = make_comparison([make_evaluation(n=20)])
     former = write_report(comparison, [], tmp_path).read_bytes()

@@ -54,10 +54,10 @@ class Card:
 
 @dataclass(frozen=True)
 class PrunedSection:
-    """One pruned model, with its picture."""
+    """One pruned model; the picture is None where whole channels went and no weight is zero."""
 
     record: Pruning
-    picture: Picture
+    picture: Picture | None
 
 
 @dataclass(frozen=True)
@@ -180,6 +180,8 @@ def _only(manifest: dict[str, Any], *keys: str) -> dict[str, Any]:
 
 
 def _pruned_section(pruning: Pruning, prefix: str, folder: Path) -> PrunedSection:
+    if not any(share for _, share in pruning.sparsity):
+        return PrunedSection(pruning, None)
     title = f"{pruning.source}: zero weights by layer"
     path = folder / f"{prefix}-{_file_name(pruning.source)}-sparsity.png"
     drawn = draw_sparsity(list(pruning.sparsity), path, title=title)
