@@ -98,7 +98,7 @@ def _change_strokes(tiles: U8, rng: np.random.Generator, most: float) -> None:
     count, height, width = tiles.shape
     sheet = tiles.reshape(count * height, width)
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-    amounts: F32 = rng.uniform(-most / 2, most, count).astype(np.float32)
+    amounts = np.asarray(rng.uniform(-most / 2, most, count), np.float32)
     grows = np.greater(amounts, 0)
     bolder = np.asarray(cv2.dilate(sheet, cross), np.uint8).reshape(tiles.shape)
     finer = np.asarray(cv2.erode(sheet, cross), np.uint8).reshape(tiles.shape)

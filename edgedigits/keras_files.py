@@ -119,6 +119,9 @@ def _describe(path: Path) -> _Description:
             with zipfile.ZipFile(path) as archive:
                 metadata = json.loads(archive.read("metadata.json"))
                 config = json.loads(archive.read("config.json"))
+                # Keras reads weights without comparing their checksum: wrong ones would pass.
+                if damaged := archive.testzip():
+                    raise ValueError(f"the checksum of its {damaged} is wrong")
             return _Description(str(metadata["keras_version"]), config)
         if _is_hdf5(path):
             return _describe_hdf5(path)

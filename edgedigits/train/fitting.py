@@ -34,7 +34,7 @@ class EpochResult:
         loss, accuracy: mean over the epoch's steps, on pictures as trained on (augmented, with
             dropout); accuracy 0 to 1.
         val_loss, val_accuracy: on the validation pictures after the epoch.
-        learning_rate: at the end of the epoch.
+        learning_rate: of the epoch's last step.
         seconds: of the whole epoch.
     """
 
