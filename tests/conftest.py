@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -70,4 +71,26 @@ def run_cli() -> RunCli:
         )
         return process.returncode, process.stdout, process.stderr
 
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory: pytest.TempPathFactory, run_cli: RunCli) -> Path:
+    """A run of ``tiny-cnn``, trained a little on the embedded digits. Copy it to change it."""
+    run = tmp_path_factory.mktemp("runs") / "trained"
+    code, _, error = run_cli("train", "tiny-cnn", "--run", run, "--epochs", 2)
+    assert code == 0, error
+    return run
+
+
+@pytest.fixture(scope="session")
+def exported_run(trained_run: Path, run_cli: RunCli) -> Path:
+    """The same run with every variant exported, as if pruned also. Copy it to change it."""
+    run = trained_run.with_name("exported")
+    shutil.copytree(trained_run, run)
+    shutil.copy(run / "model.keras", run / "pruned.keras")
+    options = ["--all", "--int16x8", "--qat-epochs", 1, "--json"]
+    code, out, error = run_cli("export", run, *options)
+    assert code == 0, error
+    (run / "export.json").write_text(out)
     return run
