@@ -53,7 +53,7 @@ def draw_accuracy_against_bytes(comparison: Comparison, path: Path) -> Path:
             f"{measured_on(comparison)}"
         )
         axes.grid(visible=True, which="major")
-        axes.legend(loc="lower right", fontsize=8.5)
+        figure.legend(loc="outside lower right", ncols=3, fontsize=8.5)
         _place_labels(figure, axes, labels)
         return save(figure, path)
 
@@ -142,9 +142,6 @@ def _place_labels(figure: Figure, axes: Axes, labels: list[tuple[ComparisonRow, 
     figure.set_layout_engine("none")  # what is measured now must stay where it is
     renderer: Any = figure.canvas.get_renderer()  # type: ignore[attr-defined]
     taken = [*(box for row, _ in labels for box in _around(axes, row)), *_along_line(axes, labels)]
-    legend = axes.get_legend()
-    if legend is not None:
-        taken.append(legend.get_window_extent(renderer))
     frame = axes.get_window_extent(renderer)
     for row, colour in sorted(labels, key=lambda label: (label[0].bytes, -label[0].accuracy)):
         best = None
