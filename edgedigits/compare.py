@@ -139,6 +139,8 @@ def check_drop(comparison: Comparison, max_drop: float) -> None:
         QualityError: naming each such variant and its drop.
         UsageError: no row has a drop, because there is no float32 variant.
     """
+    if not max_drop >= 0:
+        raise UsageError(f"--max-drop {max_drop:g}: must be 0 or more percentage points")
     drops = [(row, row.drop) for row in comparison.rows if row.drop is not None]
     if not drops:
         raise UsageError("--max-drop needs a float32 variant to compare with; export --float32 too")

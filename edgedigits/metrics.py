@@ -236,7 +236,10 @@ def mcnemar_exact(lost: int, gained: int) -> float:
     Under the null hypothesis a picture on which the two models differ is as likely lost as gained.
     """
     n = lost + gained
-    tail = sum(math.comb(n, k) for k in range(min(lost, gained) + 1))
+    ways = tail = 1  # binomial coefficients of n over k, and their sum, as whole numbers
+    for k in range(min(lost, gained)):
+        ways = ways * (n - k) // (k + 1)
+        tail += ways
     return min(1.0, 2 * tail / 2**n) if n else 1.0
 
 

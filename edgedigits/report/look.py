@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from edgedigits.data.dataset import DataSet
 from edgedigits.data.look import SAMPLES, DataLook, PartLook
 from edgedigits.data.registry import SourceRow
-from edgedigits.errors import MissingPackageError
 from edgedigits.report.rows import NOTHING, Column, Table, count, number, percent
-from edgedigits.run import atomic_path
+from edgedigits.report.style import BLUE, new_figure, save, settings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -136,36 +135,22 @@ def write_pictures(look: DataLook, dataset: DataSet, folder: Path) -> tuple[Path
         MissingPackageError: matplotlib is not installed.
         RunError: the folder cannot be written.
     """
-    figures = {SAMPLES_PICTURE: _draw_samples(look, dataset)}
-    if look.parts[0].class_counts:
-        figures[LABELS_PICTURE] = _draw_labels(look)
-    written = []
-    for name, figure in sorted(figures.items()):
-        with atomic_path(folder / name) as temporary:
-            figure.savefig(temporary, dpi=120)
-        written.append(folder / name)
-    return tuple(written)
-
-
-def _new_figure(width: float, height: float) -> Figure:
-    """A figure of its own, in inches; pyplot's global state and display are not touched."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingPackageError("drawing pictures", "report", "matplotlib") from error
-    return Figure(figsize=(width, height), layout="constrained")
+    with settings():
+        figures = {SAMPLES_PICTURE: _draw_samples(look, dataset)}
+        if look.parts[0].class_counts:
+            figures[LABELS_PICTURE] = _draw_labels(look)
+        return tuple(save(figure, folder / name) for name, figure in sorted(figures.items()))
 
 
 def _draw_labels(look: DataLook) -> Figure:
     classes = len(look.class_names)
-    figure = _new_figure(min(20.0, max(6.0, 0.25 * classes)), 2.6 * len(look.parts))
+    figure = new_figure(min(20.0, max(6.0, 0.25 * classes)), 2.6 * len(look.parts))
     axes = figure.subplots(len(look.parts), 1, squeeze=False, sharex=True)[:, 0]
     for axis, part in zip(axes, look.parts, strict=True):
         counts = part.class_counts or (0,) * classes
-        axis.bar(range(classes), counts, color="#33608c")
+        axis.bar(range(classes), counts, color=BLUE)
         axis.set_ylabel("pictures")
-        axis.set_title(f"{look.name}, {part.part}: {part.shape[0]:,} pictures", fontsize=10)
-        axis.spines[["top", "right"]].set_visible(False)
+        axis.set_title(f"{look.name}, {part.part}: {part.shape[0]:,} pictures")
     step = -(-classes // SHOWN_CLASSES)  # more names than that would run into each other
     names = look.class_names[::step]
     upright = max(map(len, names)) * len(names) > 60
@@ -183,7 +168,7 @@ def _draw_samples(look: DataLook, dataset: DataSet) -> Figure:
         lines = list(part.sample_indices[:SHOWN_CLASSES])
         names = list(look.class_names[:SHOWN_CLASSES])
     sheet = _sheet(dataset.train.images, lines)
-    figure = _new_figure(6.0, 0.8 + 0.5 * len(lines))
+    figure = new_figure(6.0, 0.8 + 0.5 * len(lines))
     axis = figure.subplots()
     axis.imshow(sheet, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
     step = sheet.shape[0] / len(lines)
@@ -192,7 +177,7 @@ def _draw_samples(look: DataLook, dataset: DataSet) -> Figure:
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
     shown = f", the first {len(lines)} classes" if len(look.class_names) > len(lines) else ""
-    axis.set_title(f"{look.name}, {part.part}: samples{shown}", fontsize=10)
+    axis.set_title(f"{look.name}, {part.part}: samples{shown}")
     return figure
 
 
