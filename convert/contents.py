@@ -88,7 +88,7 @@ class Contents:
         return {
             tensor.name: (tensor.scales[0], tensor.zero_points[0])
             for tensor in self.tensors
-            if tensor.bytes == 0 and len(tensor.scales) == 1
+            if tensor.bytes == 0 and len(tensor.scales) == len(tensor.zero_points) == 1
         }
 
 
@@ -105,7 +105,7 @@ def read_contents(data: bytes, name: str) -> Contents:
     try:
         model = parse(data)
         graph = model.subgraphs[0]
-        return Contents(
+        contents = Contents(
             tensors=tuple(_tensor(i, t, model.buffers) for i, t in enumerate(graph.tensors)),
             ops=tuple(_op(i, op, model.operatorCodes) for i, op in enumerate(graph.operators)),
             inputs=_numbers(graph.inputs),
@@ -113,6 +113,10 @@ def read_contents(data: bytes, name: str) -> Contents:
             subgraphs=len(model.subgraphs),
             metadata=tuple(_text(entry.name) for entry in model.metadata or ()),
         )
+        named = {*contents.used_tensors(), *contents.inputs, *contents.outputs}
+        if not named <= set(range(len(contents.tensors))):
+            raise ValueError("an operation names a tensor that does not exist")
+        return contents
     except Exception as error:  # a damaged file leads the parser anywhere
         raise ModelFileError(f"{name}: its graph cannot be read; the file is damaged") from error
 
