@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ def loops(file: Path, images: NDArray[np.uint8]) -> dict[str, Any]:
     classifier = Classifier(file)
     values = classifier.inputs(images)
     whole = len(values) // BATCH * BATCH
-    contenders = {
+    contenders: dict[str, Callable[[], NDArray[np.int64]]] = {
         "edgedigits": lambda: classifier.scores(images[:whole]).argmax(axis=1),
         "bare_batch_1": lambda: bare_loop(data, values[:whole], 1),
         "bare_batch_32": lambda: bare_loop(data, values[:whole], BATCH),
@@ -133,7 +134,7 @@ def main() -> None:
         shutil.copytree(run.path, copy)
         export = median_process(["export", str(copy), "--int8"], 1)
         export_all = median_process(["export", str(copy), "--all"], 1)
-    guide = guide_loop(int8.read_bytes(), test.images.astype(np.float32) / 255)
+    guide = guide_loop(int8.read_bytes(), test.images.astype(np.float32) / np.float32(255))
     ours = Classifier(int8).scores(test.images).argmax(axis=1)
     for document in (evaluate, export, export_all):
         words = document["command"].split()

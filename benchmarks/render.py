@@ -52,7 +52,9 @@ def mnist_variants(document: Document) -> str:
     parent = by_variant["float32"]
     rows = []
     for variant, found in by_variant.items():
-        whole, packed = (int(statistics.median(row[k] for row in found)) for k in ("bytes", "gzip_bytes"))
+        whole, packed = (
+            int(statistics.median(row[k] for row in found)) for k in ("bytes", "gzip_bytes")
+        )
         parent_bytes = parent[0]["bytes"]
         ratio = statistics.median(
             row["latency_us_p50"] / base["latency_us_p50"]
@@ -61,7 +63,8 @@ def mnist_variants(document: Document) -> str:
         latency = statistics.median(row["latency_us_p50"] for row in found)
         rows.append(
             [
-                f"`{variant}`" + ("" if found[0]["n"] == parent[0]["n"] else f" ({found[0]['n']:,} pictures)"),
+                f"`{variant}`"
+                + ("" if found[0]["n"] == parent[0]["n"] else f" ({found[0]['n']:,} pictures)"),
                 mean_and_spread([100 * row["accuracy"] for row in found], 2),
                 mean_and_spread([row["drop"] for row in found], 3),
                 f"{whole:,}",
@@ -77,8 +80,8 @@ def mnist_variants(document: Document) -> str:
     best = ", ".join(str(seed["training"]["best_epoch"]) for seed in seeds)
     return "\n\n".join(
         [
-            f"{len(seeds)} seeds ({', '.join(str(seed['seed']) for seed in seeds)}); best epochs by "
-            f"validation: {best} of 10; training accuracy {mean_and_spread(accuracy, 2)} %, "
+            f"{len(seeds)} seeds ({', '.join(str(seed['seed']) for seed in seeds)}); best epochs "
+            f"by validation: {best} of 10; training accuracy {mean_and_spread(accuracy, 2)} %, "
             f"test accuracy {mean_and_spread(test, 2)} %.",
             table(
                 [

@@ -23,11 +23,11 @@ STEPS = 6
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo made: the run, its comparison, and the page to open."""
+    """What the demo made: the run, its comparison, and the page (None without matplotlib)."""
 
     run: RunFolder
     comparison: Comparison
-    page: Path
+    page: Path | None
 
 
 def run_demo(

@@ -99,7 +99,7 @@ def ink_high(grey: U8) -> U8:
     if span < 1:
         return np.zeros_like(ink)
     stretched = (ink.astype(np.float32) - background) * (255.0 / span)
-    return np.clip(np.rint(stretched), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(stretched), 0, 255), dtype=np.uint8)
 
 
 def place(ink: U8, *, side: int = SIDE, box: int = BOX) -> U8:

@@ -1,9 +1,9 @@
 """Make a .keras file as your own project might: plain Keras 3, nothing of edgedigits in it.
 
-    python examples/own_keras3_model.py my_model.keras
-    edgedigits import my_model.keras --data digits --run runs/mine --input-range 0,1
-    edgedigits export runs/mine --all
-    edgedigits compare runs/mine
+python examples/own_keras3_model.py my_model.keras
+edgedigits import my_model.keras --data digits --run runs/mine --input-range 0,1
+edgedigits export runs/mine --all
+edgedigits compare runs/mine
 """
 
 import sys

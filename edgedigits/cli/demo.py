@@ -44,5 +44,6 @@ def demo(
         return
     console = stdout()
     console.print(comparison_view(result.comparison))
-    console.print(f"\nThe report: {result.page}", soft_wrap=True)
+    if result.page is not None:
+        console.print(f"\nThe report: {result.page}", soft_wrap=True)
     console.print(f"The files:  {result.run.exports}", soft_wrap=True)

@@ -10,11 +10,12 @@ from edgedigits.calibration.make import load_calibration_set
 from edgedigits.compare import Comparison
 from edgedigits.data.dataset import Images, Pictures
 from edgedigits.data.split import stratified_sample
-from edgedigits.errors import RunError
+from edgedigits.errors import MissingPackageError, RunError
 from edgedigits.progress import SILENT, Progress
 from edgedigits.report.documents import comparison_json, evaluation_json
 from edgedigits.report.facts import RunFacts, read_run_facts
 from edgedigits.report.page import write_report
+from edgedigits.report.style import require_drawing
 from edgedigits.run import RunFolder, write_json
 from edgedigits.run_data import RunData, load_run_data
 
@@ -28,8 +29,10 @@ def save_comparison(
     *,
     data_dir: Path | None = None,
     progress: Progress = SILENT,
-) -> Path:
+) -> Path | None:
     """Write ``comparison.json``, ``report.html`` and its pictures, and each evaluation as JSON.
+
+    Without the extra ``report`` the JSON files are written, and the page's absence is said.
 
     Args:
         comparison: the results.
@@ -40,10 +43,9 @@ def save_comparison(
         progress: told of what is written.
 
     Returns:
-        The page.
+        The page, or None where it could not be drawn.
 
     Raises:
-        MissingPackageError: the extra ``report`` is not installed.
         RunError, DataError: a record or the data cannot be read, or a folder cannot be written.
     """
     folder = runs[0].report if folder is None else folder
@@ -54,6 +56,11 @@ def save_comparison(
         write_json(run.evaluations / f"{evaluation.variant}{suffix}.json", document)
     write_json(folder / COMPARISON, comparison_json(comparison))
 
+    try:
+        require_drawing()
+    except MissingPackageError as error:
+        progress.say(f"no report page: {error}")
+        return None
     facts: list[RunFacts] = []
     images: dict[str, Images] = {}
     for run in runs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -42,6 +43,13 @@ _SETTINGS: dict[str, Any] = {
     "legend.frameon": False,
     "text.parse_math": False,  # a class may be called "$5 $6"
 }
+
+
+def require_drawing() -> None:
+    """Raise MissingPackageError where a package of the extra ``report`` is not installed."""
+    for package in ("matplotlib", "jinja2"):
+        if importlib.util.find_spec(package) is None:
+            raise MissingPackageError("drawing pictures", "report", package)
 
 
 def settings() -> Any:
