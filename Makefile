@@ -4,7 +4,8 @@
 VENV ?= .venv
 PYTHON ?= python3.11 python3.12 python3.13 python3.10 python3 python
 PYTEST_ARGS ?=
-# Two processes hide each other's waiting for TensorFlow; a file stays in one of them, with what it trained.
+RUN ?= runs/demo
+# Two processes hide each other's waiting for TensorFlow; a file's tests share what was trained.
 PYTEST = $(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
 FITS = import sys, ensurepip, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
@@ -18,7 +19,7 @@ help: ## list what can be made
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.train ## the whole job on the embedded digits: train, prune, export, compare, report
-	$(VENV)/bin/edgedigits demo --overwrite
+	$(VENV)/bin/edgedigits demo --run $(RUN) --overwrite
 
 test: $(VENV)/.dev ## the tests; PYTEST_ARGS="tests/test_metrics.py -k wilson" runs some of them
 	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
