@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from edgedigits.convert.recipes import RECIPES, Recipe
 from edgedigits.errors import ConversionError, EdgedigitsError, RunError
-from edgedigits.run import RunFolder, file_digest, package_versions
+from edgedigits.run import RunFolder, file_digest, package_versions, writing
 
 VERSIONED = (
     "tensorflow",
@@ -242,7 +242,9 @@ def work(job: Job) -> None:
         try:
             data = convert(job, task)
             check(data, RECIPES[task.recipe], task.variant)
-            Path(task.target).write_bytes(finish(job, task, data))
+            finished = finish(job, task, data)
+            with writing(Path(task.target)):
+                Path(task.target).write_bytes(finished)
         except EdgedigitsError as error:
             job.events.send(event="failed", variant=task.variant, message=str(error))
             continue

