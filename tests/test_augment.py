@@ -71,6 +71,9 @@ def test_ink_outside_the_field_is_gone_and_background_comes_in() -> None:
     # Pixel centres run from 0 to 27: a shift by s empties the columns beyond it.
     empty_left = (moved[:, 14, :] == 0).argmin(axis=1)
     assert empty_left.max() == 5
+    # A bolder stroke must not grow over the edge and be smeared from there.
+    bold = augment(images, _rng(), replace(OFF, shift=6, stroke=1))
+    assert (bold[:, :, 14] == 0).argmin(axis=1).max() == 5
     assert (moved[:, 14, 14] == 255).all()
 
 
