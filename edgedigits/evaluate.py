@@ -168,8 +168,8 @@ def evaluate_file(
     """Open a file, load the data, choose the part, evaluate.
 
     Args:
-        file: the ``.tflite`` file. data: as for ``load_data``; None: the named set that the file
-            says it was trained on. split: see :func:`choose_part`.
+        file: the ``.tflite`` file. data: as for ``load_data``; None: what it was trained on, as
+            far as the file or the run folder around it says. split: see :func:`choose_part`.
         limit: run on at most so many pictures, chosen by class share.
         threads: processor threads. data_dir: where downloaded data lies.
 
@@ -182,13 +182,22 @@ def evaluate_file(
         raise UsageError(f"--threads {threads}: must be 1 or more")
     classifier = Classifier(file, threads=threads)
     if data is None:
-        data = "" if classifier.metadata is None else classifier.metadata.data
-        if data not in NAMES:
-            raise UsageError(f"{file}: does not say what to evaluate it on; add --data")
+        data = _data_trained_on(classifier)
     dataset = load_data(data, data_dir=data_dir, progress=progress)
     part = take_at_most(choose_part(dataset, classifier, split), limit)
     progress.update("evaluate", 0, None, f"{len(part.pictures):,} pictures")
     return evaluate(classifier, part), part
+
+
+def _data_trained_on(classifier: Classifier) -> str:
+    run = RunFolder(classifier.path.resolve().parent.parent)
+    if run.manifest_file.is_file():
+        record = run.manifest().get("data", {})
+        return str(record.get("location") or record.get("name"))
+    name = "" if classifier.metadata is None else classifier.metadata.data
+    if name not in NAMES:
+        raise UsageError(f"{classifier.path}: does not say what to evaluate it on; add --data")
+    return name
 
 
 def take_at_most(part: Part, limit: int | None) -> Part:
