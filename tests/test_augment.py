@@ -73,7 +73,8 @@ def test_ink_outside_the_field_is_gone_and_background_comes_in() -> None:
     assert empty_left.max() == 5
     # A bolder stroke must not grow over the edge and be smeared from there.
     bold = augment(images, _rng(), replace(OFF, shift=6, stroke=1))
-    assert (bold[:, :, 14] == 0).argmin(axis=1).max() == 5
+    # Moved down by 1 to 6 of ±6 pixels: 5/12 of the pictures, with a standard error of 0.022.
+    assert (bold[:, 0, 14] == 0).mean() == pytest.approx(5 / 12, abs=0.08)
     assert (moved[:, 14, 14] == 255).all()
 
 
