@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +204,8 @@ class Int8Model:
     def _stored(self, number: int, dtype: Any) -> NDArray[Any]:
         tensor = self.graph.tensors[number]
         raw = np.asarray(self.model.buffers[tensor.buffer].data, np.uint8).tobytes()
-        return np.frombuffer(raw, dtype).reshape(tensor.shape).astype(np.int64)
+        stored = np.frombuffer(raw, dtype).reshape(tensor.shape)
+        return np.asarray(stored, dtype=np.int64)
 
     def _scales(self, number: int) -> tuple[list[float], int]:
         quantisation = self.graph.tensors[number].quantization
@@ -248,7 +248,8 @@ class Int8Model:
             x = np.pad(x, [(0, 0), *pads, (0, 0)])
         windows = np.lib.stride_tricks.sliding_window_view(x, (kh, kw), axis=(1, 2))
         n, h, w, c = windows.shape[:4]
-        return windows.transpose(0, 1, 2, 4, 5, 3).reshape(n, h, w, kh * kw * c)
+        fields = windows.transpose(0, 1, 2, 4, 5, 3).reshape(n, h, w, kh * kw * c)
+        return np.asarray(fields, dtype=np.int64)
 
     def _sum(self, x: Ints, op: Any, source: int, target: int) -> Ints:
         weights = self._stored(op.inputs[1], np.int8)
@@ -263,10 +264,8 @@ class Int8Model:
         for channel, scale in enumerate(per_channel):
             result[..., channel] = rescale(sums[..., channel], scale_in * scale / scale_out)
         relu = op.builtinOptions.fusedActivationFunction == schema.ActivationFunctionType.RELU
-        return np.clip(result + zero_out, zero_out if relu else -128, 127)
-
-
-Predict = Callable[[NDArray[np.uint8]], NDArray[np.int64]]
+        clipped = np.clip(result + zero_out, zero_out if relu else -128, 127)
+        return np.asarray(clipped, dtype=np.int64)
 
 
 def plain_loop(path: Path, images: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 from helpers_models import dense_file, nearest_mean, plain_loop, write
-from scipy.stats import binomtest
+from scipy.stats import binomtest  # type: ignore[import-untyped]
 
 import edgedigits.compare
 from edgedigits.compare import Comparison, check_drop, compare, gate_exports
@@ -102,7 +103,7 @@ def test_kept_answers_are_used_and_renewed(run: RunFolder) -> None:
     document["scores"] = document["scores"][:, ::-1]
     np.savez(kept, **document)
     used = compare([run], only=only, latency=False)
-    np.testing.assert_array_equal(used.evaluations[1].answers, 9 - first.evaluations[1].answers)
+    np.testing.assert_array_equal(used.evaluations[1].scores, first.evaluations[1].scores[:, ::-1])
     # Another file under the same name: it must be run.
     shutil.copy(run.export_file("int4"), run.export_file("int8"))
     renewed = compare([run], only=only | {"int4"}, latency=False)
@@ -218,14 +219,18 @@ def test_what_is_missing(run: RunFolder, trained_run: Path) -> None:
 
 
 def test_max_drop_by_the_measured_drop(whole: Comparison) -> None:
-    drops = {row.variant: row.drop for row in whole.rows if row.drop is not None}
-    worst = max(drops, key=lambda name: drops[name])
-    check_drop(whole, drops[worst])
-    with pytest.raises(QualityError, match=f"{worst} lost {drops[worst]:.2f}") as caught:
-        check_drop(whole, drops[worst] - 0.001)
+    drops = dict(zip(ORDER, (0.0, 0.25, -0.5, 1.75, None, 2.0, 0.5, 0.0, 0.1, 0.2), strict=True))
+    rows = tuple(replace(row, drop=drops[row.variant]) for row in whole.rows)
+    made_up = replace(whole, rows=rows)
+    check_drop(made_up, 2.0)  # as much as is allowed is allowed
+    with pytest.raises(
+        QualityError, match=r"of digits: int8 lost 1\.75, int4 lost 2\.00$"
+    ) as caught:
+        check_drop(made_up, 1.0)
     assert caught.value.exit_code == 1
-    with pytest.raises(QualityError):
-        check_drop(whole, float("nan"))  # a limit that is no number lets nothing through
+    for limit in (-0.5, float("nan")):
+        with pytest.raises(UsageError, match="--max-drop"):
+            check_drop(made_up, limit)
 
 
 def test_max_drop_needs_a_float32(run: RunFolder) -> None:

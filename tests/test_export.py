@@ -178,7 +178,7 @@ def _start_export(run: Path, *options: str) -> tuple[subprocess.Popen[str], int]
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         found = children.read_text().split() if children.exists() else []
-        if found and list(run.glob(f"{WORK_PREFIX}*/job.json")):
+        if found and any(run.glob(f"{WORK_PREFIX}*/job.json")):
             return parent, int(found[0])
         time.sleep(0.05)
     parent.kill()
