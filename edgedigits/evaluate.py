@@ -182,22 +182,25 @@ def evaluate_file(
         raise UsageError(f"--threads {threads}: must be 1 or more")
     classifier = Classifier(file, threads=threads)
     if data is None:
-        data = _data_trained_on(classifier)
+        data, recorded = _data_trained_on(classifier)
+        data_dir = recorded if data_dir is None else data_dir
     dataset = load_data(data, data_dir=data_dir, progress=progress)
     part = take_at_most(choose_part(dataset, classifier, split), limit)
     progress.update("evaluate", 0, None, f"{len(part.pictures):,} pictures")
     return evaluate(classifier, part), part
 
 
-def _data_trained_on(classifier: Classifier) -> str:
+def _data_trained_on(classifier: Classifier) -> tuple[str, Path | None]:
+    """The data that a file learnt from, and where downloads lay then."""
     run = RunFolder(classifier.path.resolve().parent.parent)
-    if run.manifest_file.is_file():
-        record = run.manifest().get("data", {})
-        return str(record.get("location") or record.get("name"))
+    record = run.manifest().get("data") if run.manifest_file.is_file() else None
+    if isinstance(record, dict) and (record.get("location") or record.get("name")):
+        folder = record.get("data_dir")
+        return str(record.get("location") or record["name"]), Path(folder) if folder else None
     name = "" if classifier.metadata is None else classifier.metadata.data
     if name not in NAMES:
         raise UsageError(f"{classifier.path}: does not say what to evaluate it on; add --data")
-    return name
+    return name, None
 
 
 def take_at_most(part: Part, limit: int | None) -> Part:

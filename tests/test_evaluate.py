@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import RunCli
-from helpers_data import write_csv
+from helpers_data import write_csv, write_idx
 from helpers_models import dense_file, nearest_mean, plain_loop, write
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 from sklearn.neighbors import NearestCentroid
@@ -190,6 +190,26 @@ def test_a_csv_that_the_file_learnt_from_is_divided_as_in_training(
     assert len(train) == 160
     both = [{image.tobytes() for image in p.images} for p in (part.pictures, train)]
     assert not both[0] & both[1]
+
+
+def test_without_data_the_run_says_which_and_where(
+    exported_run: Path, csv: Path, tmp_path: Path
+) -> None:
+    """A run trained on a path, or on downloads of a folder of their own, is enough to go by."""
+    for name in ("run.json", "split.json"):
+        (tmp_path / name).write_bytes((exported_run / name).read_bytes())
+    source = exported_run / "exports" / "int8.tflite"
+    file = write(tmp_path / "exports" / "int8.tflite", source.read_bytes())
+    manifest = json.loads((tmp_path / "run.json").read_text())
+    manifest["data"] |= {"name": "digits.csv", "location": str(csv)}
+    (tmp_path / "run.json").write_text(json.dumps(manifest))
+    assert evaluate_file(file, None)[0].report.n == 200
+    folder = tmp_path / "downloads"
+    write_idx(folder / "mnist", "train")
+    write_idx(folder / "mnist", "test", 30)
+    manifest["data"] |= {"name": "mnist", "location": None, "data_dir": str(folder)}
+    (tmp_path / "run.json").write_text(json.dumps(manifest))
+    assert evaluate_file(file, None)[0].report.n == 30
 
 
 def test_limit_keeps_the_shares_and_says_so(means: Path, digits: DataSet) -> None:

@@ -103,6 +103,17 @@ def test_no_shape_is_ever_cut(height: int, width: int, top: int, left: int) -> N
     assert list(_box(digit)) == expected
 
 
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_a_lopsided_symbol_is_held_inside_the_field(turns: int) -> None:
+    """A heavy head with a long thin tail: its centre cannot be in the middle without a cut."""
+    picture = np.zeros((100, 100), np.uint8)
+    picture[30:70, 10:30] = 255
+    picture[49:51, 30:90] = 255
+    digit = np.rot90(place(np.rot90(picture, turns)), -turns)
+    columns = np.nonzero(digit)[1]
+    assert (columns.min(), columns.max()) == (SIDE - BOX, SIDE - 1)
+
+
 def test_the_same_symbol_elsewhere_and_larger_gives_the_same_digit() -> None:
     small = np.zeros((60, 60), np.uint8)
     cv2.circle(small, (30, 30), 18, 255, 5)
