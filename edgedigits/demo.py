@@ -19,6 +19,7 @@ from edgedigits.train import TrainSettings, train
 MODEL = "tiny-cnn"
 DATA = "digits"
 STEPS = 6
+PRUNE_EPOCHS = 6  # of retraining: less than the default, so that the demo stays near a minute
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ def run_demo(
     settings = TrainSettings(MODEL, data=DATA, seed=seed)
     run = train(settings, path, overwrite=overwrite, progress=progress).run
     step(2, f"prune {path} --sparsity 0.8; prune {path} --method channels --sparsity 0.5")
-    prune(run, PruneSettings(method="magnitude", seed=seed), progress=progress)
-    prune(run, PruneSettings(method="channels", seed=seed), progress=progress)
+    prune(run, PruneSettings("magnitude", epochs=PRUNE_EPOCHS, seed=seed), progress=progress)
+    prune(run, PruneSettings("channels", epochs=PRUNE_EPOCHS, seed=seed), progress=progress)
     step(3, f"calibrate {path}")
     data = load_run_data(run, progress=progress)
     save_calibration_set(run, calibration_set(data, seed=seed))
