@@ -230,13 +230,34 @@ def test_a_killed_child_is_told_in_one_line(run: Path) -> None:
 @needs_proc
 def test_ctrl_c_ends_both_and_cleans_up(run: Path) -> None:
     before = _digests(run)
-    parent, child = _start_export(run, "--int8")
+    parent, child = _start_export(run, "--qat", "--qat-epochs", "1000")  # hours, if it went on
     parent.send_signal(signal.SIGINT)
     _, error = parent.communicate(timeout=60)
     assert (parent.returncode, error.strip().splitlines()[-1]) == (130, "edgedigits: interrupted")
     assert _ends(child)
     assert _digests(run) == before
     assert not list(run.glob(f"{WORK_PREFIX}*"))
+
+
+def test_a_child_whose_parent_is_gone_ends(run: Path) -> None:
+    """Its standard input is at its end then; here from the start."""
+    target = run / "made.tflite"
+    job = run / "job.json"
+    task = {"variant": "float32", "source": "model", "recipe": "float32"}
+    tasks = [{**task, "calibration": "none.npz", "target": str(target)}]
+    job.write_text(json.dumps({"run": str(run), "data_dir": None, "qat": {}, "tasks": tasks}))
+    done = subprocess.run(
+        [sys.executable, "-m", "edgedigits.convert.worker", str(job)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert '"event": "done"' not in done.stdout
+    assert '"event": "failed"' not in done.stdout
+    assert not target.exists()
 
 
 def _without(*packages: str) -> str:
