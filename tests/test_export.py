@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -166,23 +168,40 @@ def test_a_work_folder_where_none_can_be(tmp_path: Path) -> None:
         pass
 
 
-def _start_export(run: Path, *options: str) -> tuple[subprocess.Popen[str], int]:
-    """Begin an export; returns it and the process id of its child once that is at work."""
-    parent = subprocess.Popen(
-        [sys.executable, "-m", "edgedigits.cli.main", "export", str(run), *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        found = children.read_text().split() if children.exists() else []
-        if found and any(run.glob(f"{WORK_PREFIX}*/job.json")):
-            return parent, int(found[0])
-        time.sleep(0.05)
-    parent.kill()
-    raise AssertionError(f"no child within a minute: {parent.communicate()}")
+StartExport = Callable[..., tuple[subprocess.Popen[str], int]]
+
+
+@pytest.fixture
+def start_export() -> Iterator[StartExport]:
+    """Begin an export; gives it and the process id of its child once that is at work."""
+    parents: list[subprocess.Popen[str]] = []
+    children: list[tuple[int, Path]] = []
+
+    def start(run: Path, *options: str) -> tuple[subprocess.Popen[str], int]:
+        parent = subprocess.Popen(
+            [sys.executable, "-m", "edgedigits.cli.main", "export", str(run), *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        parents.append(parent)
+        listed = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            found = listed.read_text().split() if listed.exists() else []
+            if found and any(run.glob(f"{WORK_PREFIX}*/job.json")):
+                children.append((int(found[0]), run))
+                return parent, int(found[0])
+            time.sleep(0.05)
+        raise AssertionError("no child within a minute")
+
+    yield start
+    for parent in parents:
+        parent.kill()
+    for pid, run in children:  # the number may belong to another process by now
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if str(run) in Path(f"/proc/{pid}/cmdline").read_text():
+                os.kill(pid, signal.SIGKILL)
 
 
 def _ends(pid: int, seconds: float = 60) -> bool:
@@ -204,9 +223,11 @@ needs_proc = pytest.mark.skipif(
 
 
 @needs_proc
-def test_a_killed_export_takes_its_child_along_and_harms_nothing(run: Path) -> None:
+def test_a_killed_export_takes_its_child_along_and_harms_nothing(
+    run: Path, start_export: StartExport
+) -> None:
     before = _digests(run)
-    parent, child = _start_export(run, "--all")
+    parent, child = start_export(run, "--all")
     parent.send_signal(signal.SIGKILL)
     parent.communicate()
     assert _ends(child)
@@ -214,9 +235,9 @@ def test_a_killed_export_takes_its_child_along_and_harms_nothing(run: Path) -> N
 
 
 @needs_proc
-def test_a_killed_child_is_told_in_one_line(run: Path) -> None:
+def test_a_killed_child_is_told_in_one_line(run: Path, start_export: StartExport) -> None:
     before = _digests(run)
-    parent, child = _start_export(run, "--int8")
+    parent, child = start_export(run, "--int8")
     os.kill(child, signal.SIGKILL)
     _, error = parent.communicate(timeout=60)
     assert parent.returncode == 1
@@ -228,9 +249,9 @@ def test_a_killed_child_is_told_in_one_line(run: Path) -> None:
 
 
 @needs_proc
-def test_ctrl_c_ends_both_and_cleans_up(run: Path) -> None:
+def test_ctrl_c_ends_both_and_cleans_up(run: Path, start_export: StartExport) -> None:
     before = _digests(run)
-    parent, child = _start_export(run, "--qat", "--qat-epochs", "1000")  # hours, if it went on
+    parent, child = start_export(run, "--qat", "--qat-epochs", "1000")  # hours, if it went on
     parent.send_signal(signal.SIGINT)
     _, error = parent.communicate(timeout=60)
     assert (parent.returncode, error.strip().splitlines()[-1]) == (130, "edgedigits: interrupted")
