@@ -58,7 +58,8 @@ def steps(run: Path, seed: int) -> list[tuple[Path, list[str]]]:
             ["prune", folder, "--method", "channels", "--sparsity", "0.5", "--seed", str(seed)],
         ),
         (run / "calibration.json", ["calibrate", folder, "--seed", str(seed)]),
-        (exports / "channels-int8.tflite", ["export", folder, "--all", "--int16x8"]),
+        (exports / "channels-int8.tflite", ["export", folder, "--all"]),
+        (exports / "int16x8.tflite", ["export", folder, "--int16x8", "--source", "model"]),
     ]
 
 
