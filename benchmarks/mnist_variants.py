@@ -3,7 +3,8 @@
     python benchmarks/mnist_variants.py --runs runs/benchmark
 
 Runs the same commands that a user would type, one run folder a seed. Steps whose result is there
-are not done again, so that it can be interrupted. Writes ``benchmarks/results/mnist-variants.json``.
+are not done again, so that it can be interrupted.
+Writes ``benchmarks/results/mnist-variants.json``.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -27,10 +28,10 @@ from edgedigits.convert.recipes import SOURCES, Variant, plan
 from edgedigits.convert.worker import Task
 from edgedigits.errors import ConversionError, UsageError
 from edgedigits.progress import SILENT, Progress
-from edgedigits.run import RunFolder, file_digest, writing
+from edgedigits.run import RunFolder, child_environment, file_digest, writing
 from edgedigits.run_data import RunData
 
-WORK_PREFIX = ".export-"  # work folders inside the run; what a killed export left is removed
+WORK_PREFIX = ".export-"  # then the process: work folders of those that were killed are removed
 
 
 @dataclass(frozen=True)
@@ -156,12 +157,24 @@ def work_folder(run: RunFolder) -> Iterator[Path]:
     """
     with writing(run.path):
         for left_over in run.path.glob(f"{WORK_PREFIX}*"):
-            shutil.rmtree(left_over, ignore_errors=True)
-        folder = Path(tempfile.mkdtemp(prefix=WORK_PREFIX, dir=run.path))
+            if not _is_running(left_over.name.split("-")[1]):
+                shutil.rmtree(left_over, ignore_errors=True)
+        prefix = f"{WORK_PREFIX}{os.getpid()}-"
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=run.path))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_running(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def run_child(
@@ -197,6 +210,7 @@ def run_child(
             stdout=subprocess.PIPE,
             stderr=log_file,
             text=True,
+            env=child_environment(),
             start_new_session=True,  # Ctrl-C is for the parent to act on
         )
     assert child.stdout is not None

@@ -10,25 +10,41 @@ import contextlib
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+from edgedigits.device.metadata import read_model_bytes
 from edgedigits.errors import EdgedigitsError, ModelFileError
+from edgedigits.run import child_environment
 
 TIME_LIMIT = 60.0  # seconds; the largest reference system needs about one
 MEMORY_FLOOR = 4 << 30  # bytes of address space, before the file's own size is added
 BAD_FILE = 3  # exit code of the child for a file that the runtime refuses
 
 
-def try_in_child(path: Path, *, time_limit: float = TIME_LIMIT) -> None:
+def try_in_child(
+    path: Path, *, module: str = "edgedigits.device.trial", time_limit: float = TIME_LIMIT
+) -> None:
     """Load the file and run it once on zeros, in a child process.
+
+    Args:
+        path: the file.
+        module: what the child runs with the path as its argument; this module, or one that tries
+            less.
+        time_limit: seconds.
 
     Raises:
         ModelFileError: the child was refused, crashed or did not end in time.
     """
-    command = [sys.executable, "-m", "edgedigits.device.trial", str(path)]
+    command = [sys.executable, "-m", module, str(path)]
     try:
         child = subprocess.run(
-            command, capture_output=True, text=True, timeout=time_limit, check=False
+            command,
+            capture_output=True,
+            text=True,
+            timeout=time_limit,
+            check=False,
+            env=child_environment(),
         )
     except subprocess.TimeoutExpired:
         raise ModelFileError(
@@ -56,27 +72,39 @@ def _limit_memory(file_bytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
-def _main(path: Path) -> int:
-    import numpy as np
+def run_trial(path: Path, attempt: Callable[[bytes], object]) -> int:
+    """What the child does: limit its memory, attempt the file's bytes, say what is wrong.
 
-    from edgedigits.device.interpreter import Interpreter
-    from edgedigits.device.metadata import read_model_bytes
-
+    Returns:
+        The child's exit code.
+    """
     try:
         data = read_model_bytes(path)
         _limit_memory(len(data))
-        interpreter = Interpreter(data, str(path))
-        shape = interpreter.input.shape
-        if any(size < 1 for size in shape) or int(np.prod(shape, dtype=np.int64)) > 1 << 26:
-            raise ModelFileError(f"{path}: its input has the shape {list(shape)}")
-        interpreter.run(np.zeros(shape, interpreter.input.dtype))
+        attempt(data)
     except EdgedigitsError as error:
         sys.stdout.write(str(error))
         return BAD_FILE
     except (MemoryError, OverflowError, ValueError, RuntimeError, TypeError) as error:
-        sys.stdout.write(f"{path}: cannot be run: {' '.join(str(error).split())[:200]}")
+        sys.stdout.write(f"{path}: cannot be used: {' '.join(str(error).split())[:200]}")
         return BAD_FILE
     return 0
+
+
+def _run_on_zeros(data: bytes, path: Path) -> None:
+    import numpy as np
+
+    from edgedigits.device.interpreter import Interpreter
+
+    interpreter = Interpreter(data, str(path))
+    shape = interpreter.input.shape
+    if any(size < 1 for size in shape) or int(np.prod(shape, dtype=np.int64)) > 1 << 26:
+        raise ModelFileError(f"{path}: its input has the shape {list(shape)}")
+    interpreter.run(np.zeros(shape, interpreter.input.dtype))
+
+
+def _main(path: Path) -> int:
+    return run_trial(path, lambda data: _run_on_zeros(data, path))
 
 
 if __name__ == "__main__":

@@ -269,6 +269,15 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     return document
 
 
+def child_environment() -> dict[str, str]:
+    """The environment of a child started with ``python -m``.
+
+    The current folder stays off its module path (from Python 3.11 on), so that a file ``numpy.py``
+    that lies there is not run.
+    """
+    return {**os.environ, "PYTHONSAFEPATH": "1"}
+
+
 def file_digest(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:

@@ -145,7 +145,9 @@ def test_the_readme_documents_every_command(words: tuple[str, ...]) -> None:
     (row,) = [line for line in rows if re.match(rf"\| `edgedigits {command}[` ]", line)]
     (metavars,) = re.findall(rf"`edgedigits {command}([^`]*)`", row)
     arguments = [p for p in LEAVES[words].params if p.param_type_name == "argument"]
-    assert metavars.split() == [argument.metavar for argument in arguments]
+    assert [name.removesuffix("...") for name in metavars.split()] == [
+        argument.metavar for argument in arguments
+    ]
 
 
 def test_the_readme_names_no_command_that_does_not_exist() -> None:

@@ -149,6 +149,13 @@ def test_sources(exported_run: Path, trained_run: Path) -> None:
         choose_variants(bare, ["int8"], everything=False, source="pruned")
 
 
+def test_the_work_of_an_export_that_still_runs_is_left_alone(run: Path) -> None:
+    with work_folder(RunFolder(run)) as first, work_folder(RunFolder(run)) as second:
+        assert first != second
+        assert first.is_dir()
+    assert not list(run.glob(f"{WORK_PREFIX}*"))
+
+
 def test_left_overs_of_a_killed_export_are_removed(run: Path) -> None:
     left_over = run / f"{WORK_PREFIX}dead"
     left_over.mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from conftest import RunCli
 from helpers_models import Graph, dense_file, two_input_file, write
 
 from edgedigits.convert.contents import read_contents
+from edgedigits.convert.trial import inspect_file
 from edgedigits.errors import ModelFileError
 
 
@@ -117,7 +119,23 @@ def test_the_command(exported_run: Path, run_cli: RunCli, tmp_path: Path) -> Non
     assert "metadata: none of edgedigits" in out
 
 
-def test_a_foreign_file_that_is_no_classifier(run_cli: RunCli, tmp_path: Path) -> None:
-    code, _, error = run_cli("inspect", write(tmp_path / "two.tflite", two_input_file()))
-    assert code == 1
-    assert error.startswith(f"edgedigits: {tmp_path}/two.tflite: has 2 inputs and 1 outputs")
+def test_a_foreign_file_that_is_no_classifier_is_shown_all_the_same(
+    run_cli: RunCli, tmp_path: Path
+) -> None:
+    code, out, _ = run_cli("inspect", write(tmp_path / "two.tflite", two_input_file()), "--json")
+    assert code == 0
+    shown = json.loads(out)
+    assert len(shown["inputs"]) == 2
+    assert [op["name"] for op in shown["ops"]] == ["ADD"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 cannot leave the folder out")
+def test_a_module_in_the_current_folder_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "numpy.py").write_text("raise SystemExit('the wrong numpy')")
+    write(tmp_path / "foreign.tflite", _dense())
+    monkeypatch.chdir(tmp_path)
+    data, contents = inspect_file(Path("foreign.tflite"))
+    assert data == _dense()
+    assert len(contents.ops) == 3

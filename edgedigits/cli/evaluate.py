@@ -75,7 +75,7 @@ def evaluate(
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="One or more run folders.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="One or more run folders.")],
     split: Annotated[
         str, typer.Option(help="test, for reporting; validation, for choosing.")
     ] = "test",
@@ -128,13 +128,11 @@ def inspect(file: FileArgument, as_json: JsonOption = False) -> None:
 
     Example: edgedigits inspect runs/a/exports/int8.tflite
     """
-    from edgedigits.convert.contents import read_contents
-    from edgedigits.device.interpreter import read_file
+    from edgedigits.convert.trial import inspect_file
     from edgedigits.device.metadata import read_metadata
     from edgedigits.report.conversion import contents_json, contents_rows
 
-    data = read_file(file)
-    contents = read_contents(data, str(file))
+    data, contents = inspect_file(file)
     metadata = read_metadata(data)
     if as_json:
         print_json(contents_json(file, contents, metadata))
@@ -150,9 +148,7 @@ def inspect(file: FileArgument, as_json: JsonOption = False) -> None:
 
 
 def bench(
-    files: Annotated[
-        list[Path], typer.Argument(metavar="FILE…", help="One or more .tflite files.")
-    ],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="One or more .tflite files.")],
     threads: Annotated[
         list[int] | None, typer.Option(help="Processor threads; may be given several times.")
     ] = None,

@@ -40,7 +40,7 @@ def import_model(
 ) -> None:
     """Make a run folder from your own Keras model, to calibrate, prune, export and compare it.
 
-    Example: edgedigits import mine.keras --data mnist --run runs/mine --input-range 0,255
+    Example: edgedigits import mine.keras --data mnist --run runs/mine
     """
     from edgedigits.train.importing import import_model as make_run
     from edgedigits.train.importing import parse_range

@@ -114,21 +114,16 @@ def train(
             }
         )
     else:
+        stopped = ", stopped early" if result.stopped_early else ""
+        kept = f"epoch {result.best.epoch} of {len(result.epochs)}{stopped}"
+        stdout().print(f"{result.run.model_file()}: {kept}", markup=False, soft_wrap=True)
         stdout().print(_table(result))
 
 
 def _table(result: TrainResult) -> Any:
     from rich.table import Table
 
-    stopped = ", stopped early" if result.stopped_early else ""
-    table = Table(
-        "part",
-        title=f"{result.run.model_file()}: epoch {result.best.epoch} of "
-        f"{len(result.epochs)}{stopped}",
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-    )
+    table = Table("part", box=None, pad_edge=False)
     table.add_column("accuracy", justify="right")
     table.add_column("loss", justify="right")
     table.add_row("training", f"{result.train_accuracy:.4f}", f"{result.train_loss:.4f}")
