@@ -13,10 +13,12 @@ INSTALL = $(VENV)/bin/python -m pip install --disable-pip-version-check -c const
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow lint types contracts check wheel clean
+.PHONY: help setup demo test test-slow lint types contracts check wheel clean
 
 help: ## list what can be made
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: $(VENV)/.dev ## install everything into .venv
 
 demo: $(VENV)/.train ## the whole job on the embedded digits: train, prune, export, compare, report
 	$(VENV)/bin/edgedigits demo --run $(RUN) --overwrite

@@ -155,7 +155,10 @@ def rendered(page: str) -> str:
         head, found, rest = page.partition(begin)
         if not found or end not in rest:
             raise SystemExit(f"{PAGE}: lacks the comments around {name}")
-        document = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+        result = RESULTS / f"{name}.json"
+        if not result.exists():
+            raise SystemExit(f"{result}: not there; run the benchmark that writes it")
+        document = json.loads(result.read_text(encoding="utf-8"))
         page = head + begin + "\n" + render(document) + "\n\n" + end + rest.partition(end)[2]
     return page
 

@@ -95,7 +95,9 @@ def export(
     ] = False,
     int16x8: Annotated[
         bool,
-        typer.Option("--int16x8", help="int16 activations; 60 to 100 times slower, not in --all."),
+        typer.Option(
+            "--int16x8", help="int16 activations; tens of times slower than int8, not in --all."
+        ),
     ] = False,
     qat: Annotated[
         bool, typer.Option("--qat", help="int8 after fine-tuning with quantisation in place.")
