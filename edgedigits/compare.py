@@ -11,7 +11,7 @@ from edgedigits.convert.recipes import RECIPES, recipe_of_variant
 from edgedigits.data.split import stratified_sample
 from edgedigits.device.classifier import Classifier
 from edgedigits.device.latency import Latency, measure_latency
-from edgedigits.errors import QualityError, UsageError
+from edgedigits.errors import UsageError
 from edgedigits.evaluate import Answers, Evaluation, Part, answer, evaluate, take_at_most
 from edgedigits.metrics import PairedComparison, compare_paired, pareto_line
 from edgedigits.progress import SILENT, Progress
@@ -130,52 +130,6 @@ def compare(
         processor=str(host_facts()["processor"]),
         evaluations=tuple(evaluation for _, evaluation in evaluations),
     )
-
-
-def check_drop(comparison: Comparison, max_drop: float) -> None:
-    """Refuse variants that lost more than ``max_drop`` percentage points against float32.
-
-    Raises:
-        QualityError: naming each such variant and its drop.
-        UsageError: no row has a drop, because there is no float32 variant.
-    """
-    if not max_drop >= 0:
-        raise UsageError(f"--max-drop {max_drop:g}: must be 0 or more percentage points")
-    drops = [(row, row.drop) for row in comparison.rows if row.drop is not None]
-    if not drops:
-        raise UsageError("--max-drop needs a float32 variant to compare with; export --float32 too")
-    over = [f"{row.variant} lost {drop:.2f}" for row, drop in drops if not drop <= max_drop]
-    if over:
-        raise QualityError(
-            f"more than {max_drop:g} points of accuracy lost on the {comparison.split} part "
-            f"of {comparison.data}: {', '.join(over)}"
-        )
-
-
-def gate_exports(
-    run: RunFolder,
-    variants: set[str],
-    max_drop: float,
-    *,
-    data_dir: Path | None = None,
-    progress: Progress = SILENT,
-) -> None:
-    """Hold fresh exports against the run's float32 file on its validation part.
-
-    Raises:
-        QualityError, UsageError: as :func:`check_drop`.
-    """
-    if run.export_file(REFERENCE).is_file():
-        variants = variants | {REFERENCE}
-    comparison = compare(
-        [run],
-        split="validation",
-        only=variants,
-        latency=False,
-        data_dir=data_dir,
-        progress=progress,
-    )
-    check_drop(comparison, max_drop)
 
 
 def _part(

@@ -14,9 +14,10 @@ from helpers_models import dense_file, nearest_mean, plain_loop, write
 from scipy.stats import binomtest  # type: ignore[import-untyped]
 
 import edgedigits.compare
-from edgedigits.compare import Comparison, check_drop, compare, gate_exports
+from edgedigits.compare import Comparison, compare
 from edgedigits.data.builtin import load_digits
 from edgedigits.errors import ModelFileError, QualityError, UsageError
+from edgedigits.gate import check_drop, gate_exports
 from edgedigits.report.documents import comparison_json
 from edgedigits.run import RunFolder, open_run
 

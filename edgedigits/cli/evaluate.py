@@ -102,8 +102,8 @@ def compare(
 
     Example: edgedigits compare runs/a --max-drop 0.5
     """
-    from edgedigits.compare import check_drop
     from edgedigits.compare import compare as compare_runs
+    from edgedigits.gate import check_drop
     from edgedigits.report.documents import comparison_json
     from edgedigits.report.files import save_comparison
     from edgedigits.report.tables import comparison_view

@@ -125,11 +125,9 @@ def export(
 
     Example: edgedigits export runs/a --int8
     """
-    from edgedigits.compare import REFERENCE, gate_exports
-    from edgedigits.convert.export import choose_variants
     from edgedigits.convert.export import export as export_variants
     from edgedigits.convert.qat import QatSettings
-    from edgedigits.errors import ConversionError, UsageError
+    from edgedigits.gate import ExportRequest, judge_export, plan_export
     from edgedigits.report.conversion import export_json, export_rows
     from edgedigits.run import open_run
     from edgedigits.run_data import load_run_data
@@ -144,46 +142,24 @@ def export(
         "int4": int4,
         "qat-int8": qat,
     }
-    if qat_epochs < 1:
-        raise UsageError(f"--qat-epochs {qat_epochs}: must be 1 or more")
-    if max_drop is not None and not max_drop >= 0:
-        raise UsageError(f"--max-drop {max_drop:g}: must be 0 or more")
+    request = ExportRequest(
+        names=tuple(name for name, wanted in asked.items() if wanted),
+        everything=everything,
+        source=source,
+        qat=QatSettings(epochs=qat_epochs),
+        max_drop=max_drop,
+    )
     opened = open_run(run)
-    names = [name for name, wanted in asked.items() if wanted]
-    variants = choose_variants(opened, names, everything=everything, source=source)
-    if max_drop is not None and not (
-        opened.export_file(REFERENCE).is_file() or REFERENCE in {v.name for v in variants}
-    ):
-        raise UsageError("--max-drop: there is no float32 file to compare with; add --float32")
+    variants = plan_export(opened, request)
     require_training("export")
     with progress() as shown:
         data = load_run_data(opened, data_dir=data_dir, progress=shown)
         result = export_variants(
-            opened,
-            variants,
-            data,
-            qat=QatSettings(epochs=qat_epochs),
-            data_dir=data_dir,
-            progress=shown,
+            opened, variants, data, qat=request.qat, data_dir=data_dir, progress=shown
         )
     if as_json:
         print_json(export_json(result))
     else:
         stdout().print(export_rows(result))
-    # With --all, a variant that this model does not allow is told but is no failure.
-    grave = [
-        failed
-        for failed in result.failed
-        if not everything or failed.variant in names or not result.exported
-    ]
-    if grave:
-        raise ConversionError("; ".join(failed.message for failed in grave))
-    if max_drop is not None:
-        with progress() as shown:
-            gate_exports(
-                opened,
-                {made.variant for made in result.exported},
-                max_drop,
-                data_dir=data_dir,
-                progress=shown,
-            )
+    with progress() as shown:
+        judge_export(opened, request, result, data_dir=data_dir, progress=shown)

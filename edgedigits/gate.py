@@ -1,0 +1,128 @@
+"""What may pass: exports that were asked for and made, and variants that lost little enough."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgedigits.compare import REFERENCE, Comparison, compare
+from edgedigits.convert.export import ExportResult, choose_variants
+from edgedigits.convert.qat import QatSettings
+from edgedigits.convert.recipes import Variant
+from edgedigits.errors import ConversionError, QualityError, UsageError
+from edgedigits.progress import SILENT, Progress
+from edgedigits.run import RunFolder
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What ``edgedigits export`` was asked for.
+
+    Attributes:
+        names: recipes by name. everything: also all recipes that run at speed.
+        source: only of ``model``, ``pruned`` or ``channels``; None: of all that the run holds.
+        qat: how ``qat-int8`` is fine-tuned.
+        max_drop: percentage points that a variant may lose on the validation part; None: any.
+    """
+
+    names: tuple[str, ...]
+    everything: bool = False
+    source: str | None = None
+    qat: QatSettings = field(default_factory=QatSettings)
+    max_drop: float | None = None
+
+
+def plan_export(run: RunFolder, request: ExportRequest) -> list[Variant]:
+    """The variants to make, after everything that can be refused beforehand.
+
+    Raises:
+        UsageError: an option that does not fit, or a run that lacks what is asked for.
+    """
+    if request.qat.epochs < 1:
+        raise UsageError(f"--qat-epochs {request.qat.epochs}: must be 1 or more")
+    variants = choose_variants(
+        run, list(request.names), everything=request.everything, source=request.source
+    )
+    if request.max_drop is not None:
+        _check_limit(request.max_drop)
+        made = {variant.name for variant in variants}
+        if REFERENCE not in made and not run.export_file(REFERENCE).is_file():
+            raise UsageError("--max-drop: there is no float32 file to compare with; add --float32")
+    return variants
+
+
+def judge_export(
+    run: RunFolder,
+    request: ExportRequest,
+    result: ExportResult,
+    *,
+    data_dir: Path | None = None,
+    progress: Progress = SILENT,
+) -> None:
+    """Refuse an export that lacks a variant asked for by name, or lost too much accuracy.
+
+    With ``--all``, a variant that this model does not allow is told and is no failure.
+
+    Raises:
+        ConversionError: naming what could not be made. QualityError: as :func:`check_drop`.
+    """
+    grave = [
+        failed
+        for failed in result.failed
+        if not request.everything or failed.variant in request.names or not result.exported
+    ]
+    if grave:
+        raise ConversionError("; ".join(failed.message for failed in grave))
+    if request.max_drop is not None:
+        made = {file.variant for file in result.exported}
+        gate_exports(run, made, request.max_drop, data_dir=data_dir, progress=progress)
+
+
+def check_drop(comparison: Comparison, max_drop: float) -> None:
+    """Refuse variants that lost more than ``max_drop`` percentage points against float32.
+
+    Raises:
+        QualityError: naming each such variant and its drop.
+        UsageError: no row has a drop, because there is no float32 variant.
+    """
+    _check_limit(max_drop)
+    drops = [(row, row.drop) for row in comparison.rows if row.drop is not None]
+    if not drops:
+        raise UsageError("--max-drop needs a float32 variant to compare with; export --float32 too")
+    over = [f"{row.variant} lost {drop:.2f}" for row, drop in drops if not drop <= max_drop]
+    if over:
+        raise QualityError(
+            f"more than {max_drop:g} points of accuracy lost on the {comparison.split} part "
+            f"of {comparison.data}: {', '.join(over)}"
+        )
+
+
+def gate_exports(
+    run: RunFolder,
+    variants: set[str],
+    max_drop: float,
+    *,
+    data_dir: Path | None = None,
+    progress: Progress = SILENT,
+) -> None:
+    """Hold fresh exports against the run's float32 file on its validation part.
+
+    Raises:
+        QualityError, UsageError: as :func:`check_drop`.
+    """
+    if run.export_file(REFERENCE).is_file():
+        variants = variants | {REFERENCE}
+    comparison = compare(
+        [run],
+        split="validation",
+        only=variants,
+        latency=False,
+        data_dir=data_dir,
+        progress=progress,
+    )
+    check_drop(comparison, max_drop)
+
+
+def _check_limit(max_drop: float) -> None:
+    if not max_drop >= 0:  # also refuses what is not a number
+        raise UsageError(f"--max-drop {max_drop:g}: must be 0 or more percentage points")
