@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgedigits.convert.recipes import RECIPES, recipe_of_variant
+from edgedigits.convert.recipes import RECIPES, SOURCES, recipe_of_variant
 from edgedigits.data.split import stratified_sample
 from edgedigits.device.classifier import Classifier
 from edgedigits.device.latency import Latency, measure_latency
@@ -15,7 +15,14 @@ from edgedigits.errors import UsageError
 from edgedigits.evaluate import Answers, Evaluation, Part, answer, evaluate, take_at_most
 from edgedigits.metrics import PairedComparison, compare_paired, pareto_line
 from edgedigits.progress import SILENT, Progress
-from edgedigits.run import DAMAGED_NPZ, RunFolder, atomic_path, file_digest, host_facts
+from edgedigits.run import (
+    DAMAGED_NPZ,
+    RunFolder,
+    atomic_path,
+    file_digest,
+    host_facts,
+    read_json,
+)
 from edgedigits.run_data import load_run_data
 
 REFERENCE = "float32"
@@ -105,10 +112,13 @@ def compare(
     part = None
     for run in runs:
         part = _part(run, split, data_dir, progress, part)
+        present = _present_digests(run)
         for file in _files(run, only):
             progress.update("evaluate", len(evaluations), None, f"{run.name} {file.stem}")
             classifier = Classifier(file, threads=threads)
-            evaluations.append((run, _evaluate_once(run, classifier, part)))
+            evaluation = _evaluate_once(run, classifier, part)
+            notes = (*evaluation.notes, *_stale_notes(classifier, present))
+            evaluations.append((run, replace(evaluation, notes=notes)))
             classifiers.append(classifier)
     assert part is not None
     if latency:
@@ -184,6 +194,35 @@ def _evaluate_once(run: RunFolder, classifier: Classifier, part: Part) -> Evalua
         with atomic_path(kept) as temporary:
             np.savez_compressed(temporary, key=key, **vars(answers))
     return replace(evaluate(classifier, part, answers), variant=name)
+
+
+def _present_digests(run: RunFolder) -> dict[str, str]:
+    """SHA-256 of each Keras model that the run holds now, and of its calibration set."""
+    digests = {
+        source: file_digest(run.model_file(source))
+        for source in SOURCES
+        if run.model_file(source).is_file()
+    }
+    if run.calibration_file.is_file():
+        record = read_json(run.calibration_file, "the calibration set")
+        digests["calibration"] = str(record.get("digest"))
+    return digests
+
+
+def _stale_notes(classifier: Classifier, present: dict[str, str]) -> tuple[str, ...]:
+    """That a file was made of something the run no longer holds."""
+    metadata = classifier.metadata
+    if metadata is None:
+        return ()
+    made_of = {
+        "model": (metadata.source, f"{metadata.source}.keras"),
+        "calibration": ("calibration", "calibration set"),
+    }
+    return tuple(
+        f"made with another {name} than the run holds now; export it again"
+        for what, (key, name) in made_of.items()
+        if what in metadata.digests and metadata.digests[what] != present.get(key)
+    )
 
 
 def _kept_answers(kept: Path, key: str) -> Answers | None:

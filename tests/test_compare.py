@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from dataclasses import replace
@@ -270,3 +271,21 @@ def test_the_plain_runtime_agrees_on_mnist_sized_data(run: RunFolder, data_dir: 
         interpreter.invoke()
         answers.append(int(interpreter.get_tensor(target)[0].argmax()))
     np.testing.assert_array_equal(evaluation.answers, answers)
+
+
+def test_files_made_of_what_the_run_no_longer_holds_are_noted(run: RunFolder) -> None:
+    def notes() -> dict[str, str]:
+        rows = compare([run], latency=False, only={"float32", "int8", "pruned-int8"}).rows
+        return {row.variant: row.note for row in rows}
+
+    assert not any("another" in note for note in notes().values())
+    record = json.loads(run.calibration_file.read_text())
+    run.calibration_file.write_text(json.dumps({**record, "digest": "0" * 64}))
+    with run.model_file("pruned").open("ab") as file:
+        file.write(b"changed")
+    found = notes()
+    assert found["float32"] == ""
+    assert found["int8"] == (
+        "made with another calibration set than the run holds now; export it again"
+    )
+    assert "made with another pruned.keras than the run holds now" in found["pruned-int8"]
