@@ -22,15 +22,11 @@ if TYPE_CHECKING:
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the result as one JSON document on standard output.")
 ]
-DataOption = Annotated[
-    str,
-    typer.Option(
-        "--data",
-        metavar="DATA",
-        help="digits, mnist, fashion-mnist, or a path: .csv, .npz, a folder of IDX files, "
-        "a folder with one sub-folder of pictures a class.",
-    ),
-]
+DATA_HELP = (
+    "digits, mnist, fashion-mnist, or a path: .csv, .npz, a folder of IDX files, "
+    "a folder with one sub-folder of pictures a class."
+)
+DataOption = Annotated[str, typer.Option("--data", metavar="DATA", help=DATA_HELP)]
 DataDirOption = Annotated[
     Path | None,
     typer.Option(

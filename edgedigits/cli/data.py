@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgedigits.cli.common import DataDirOption, JsonOption, print_json, progress, stdout
+from edgedigits.cli.common import DATA_HELP, DataDirOption, JsonOption, print_json, progress, stdout
 
 data_app = typer.Typer(
     help="List data sets, and look into one.",
@@ -44,8 +44,7 @@ def look_command(
         str,
         typer.Argument(
             metavar="DATA",
-            help="digits, mnist, fashion-mnist, or a path: .csv, .npz, a folder of IDX files, "
-            "a folder with one sub-folder of pictures a class.",
+            help=DATA_HELP,
         ),
     ],
     out: Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgedigits.cli.common import DataDirOption, JsonOption, print_json, progress, stdout
+from edgedigits.cli.common import DATA_HELP, DataDirOption, JsonOption, print_json, progress, stdout
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A .tflite file.")]
 
@@ -19,8 +19,7 @@ def evaluate(
         typer.Option(
             "--data",
             metavar="DATA",
-            help="digits, mnist, fashion-mnist, or a path: .csv, .npz, a folder of IDX files, a "
-            "folder with one sub-folder of pictures a class. Default: what it was trained on.",
+            help=f"{DATA_HELP} Default: what it was trained on.",
         ),
     ] = None,
     split: Annotated[

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgedigits.cli.common import DataDirOption, JsonOption, print_json, progress, stdout
+from edgedigits.cli.common import DATA_HELP, DataDirOption, JsonOption, print_json, progress, stdout
 
 if TYPE_CHECKING:
     from edgedigits.train import TrainResult
@@ -23,8 +23,7 @@ def train(
         typer.Option(
             "--data",
             metavar="DATA",
-            help="digits, mnist, fashion-mnist, or a path: .csv, .npz, a folder of IDX files, a "
-            "folder with one sub-folder of pictures a class. Default: what the model is meant for.",
+            help=f"{DATA_HELP} Default: what the model is meant for.",
         ),
     ] = None,
     epochs: Annotated[
