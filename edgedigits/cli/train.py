@@ -61,6 +61,12 @@ def train(
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random. Default: 0.")] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help="float32, or bfloat16 for inner arithmetic: faster on processors that have it."
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted training.")
     ] = False,
@@ -92,6 +98,7 @@ def train(
         early_stopping=early_stopping,
         validation=validation,
         seed=seed,
+        precision=precision,  # type: ignore[arg-type]
     )
     with progress() as shown:
         if resume:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from edgedigits.models import layers as our
 from edgedigits.models.spec import ModelSpec
 from edgedigits.tf_loader import import_tf_keras
 
 
-def build(spec: ModelSpec) -> Any:
+Precision = Literal["float32", "bfloat16"]
+
+
+def build(spec: ModelSpec, precision: Precision = "float32") -> Any:
     """An untrained, uncompiled ``tf_keras.Sequential``.
 
     Its input is float32 ``[n, *spec.input_shape]``, its output float32 ``[n, spec.classes]``
     probabilities. Layers are named as in ``spec.facts``. The first weights follow the global seed,
     see ``tf_keras.utils.set_random_seed``.
+
+    Args:
+        spec: the model.
+        precision: what the layers compute in. With ``"bfloat16"`` weights are still kept and
+            updated in float32, and the last layer answers in float32.
 
     Raises:
         MissingPackageError: TensorFlow is not installed.
@@ -22,28 +30,32 @@ def build(spec: ModelSpec) -> Any:
     tf_keras = import_tf_keras()
     model = tf_keras.Sequential(name=spec.name.replace("-", "_"))
     model.add(tf_keras.Input(spec.input_shape, name="picture"))
-    for fact in spec.facts:
-        model.add(_keras_layer(tf_keras.layers, fact.layer, fact.name))
+    *inner, last = spec.facts
+    compute = "float32" if precision == "float32" else "mixed_bfloat16"
+    policy = tf_keras.mixed_precision.Policy(compute)
+    for fact in inner:
+        model.add(_keras_layer(tf_keras.layers, fact.layer, name=fact.name, dtype=policy))
+    model.add(_keras_layer(tf_keras.layers, last.layer, name=last.name, dtype="float32"))
     return model
 
 
-def _keras_layer(keras: Any, layer: our.Layer, name: str) -> Any:
+def _keras_layer(keras: Any, layer: our.Layer, **common: Any) -> Any:
     if isinstance(layer, our.Conv):
         return keras.Conv2D(
             layer.filters,
             layer.kernel,
             padding=layer.padding,
             activation=layer.activation,
-            name=name,
+            **common,
         )
     if isinstance(layer, our.Dense):
-        return keras.Dense(layer.units, activation=layer.activation, name=name)
+        return keras.Dense(layer.units, activation=layer.activation, **common)
     if isinstance(layer, our.MaxPool):
-        return keras.MaxPooling2D(layer.size, strides=layer.stride, name=name)
+        return keras.MaxPooling2D(layer.size, strides=layer.stride, **common)
     if isinstance(layer, our.BatchNorm):
-        return keras.BatchNormalization(name=name)
+        return keras.BatchNormalization(**common)
     if isinstance(layer, our.Activation):
-        return keras.Activation(layer.function, name=name)
+        return keras.Activation(layer.function, **common)
     if isinstance(layer, our.Dropout):
-        return keras.Dropout(layer.rate, name=name)
-    return keras.Flatten(name=name)
+        return keras.Dropout(layer.rate, **common)
+    return keras.Flatten(**common)

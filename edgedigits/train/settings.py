@@ -7,11 +7,13 @@ from typing import Any
 
 from edgedigits.augment import DIGITS, Augmentation
 from edgedigits.errors import RunError, UsageError
+from edgedigits.models.build import Precision
 from edgedigits.models.registry import get_model
 from edgedigits.run import RunFolder
 from edgedigits.train.fitting import Schedule
 
 SCHEDULES = ("constant", "cosine")
+PRECISIONS = ("float32", "bfloat16")
 VALIDATION = 0.1  # share of the training pictures
 
 
@@ -29,6 +31,8 @@ class TrainSettings:
         early_stopping: epochs without a better one before the training ends; 0: never.
         validation: share of the training pictures held back to choose the best epoch, 0 to 1.
         seed: of split, first weights, order and augmentation.
+        precision: what layers compute in while training; ``"bfloat16"`` is faster on processors
+            that have it. The model written is float32 in any case.
     """
 
     model: str
@@ -41,6 +45,7 @@ class TrainSettings:
     early_stopping: int | None = None
     validation: float | None = None
     seed: int | None = None
+    precision: Precision | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ class Plan:
     early_stopping: int
     validation: float
     seed: int
+    precision: Precision
 
     @property
     def augmentation(self) -> Augmentation | None:
@@ -86,6 +92,7 @@ def plan(settings: TrainSettings) -> Plan:
         "early_stopping": defaults.early_stopping or 0,
         "validation": VALIDATION,
         "seed": 0,
+        "precision": "float32",
         **_given(settings),
     }
     made = Plan(**filled)
@@ -134,5 +141,7 @@ def _check(made: Plan) -> None:
         raise UsageError(f"--validation is {made.validation:g}; it must lie between 0 and 1")
     if made.seed < 0:
         raise UsageError(f"--seed is {made.seed}; it must be 0 or more")
-    if made.schedule not in SCHEDULES:
-        raise UsageError(f"--schedule is {made.schedule}; it must be {' or '.join(SCHEDULES)}")
+    for name, choices in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
+        value = getattr(made, name)
+        if value not in choices:
+            raise UsageError(f"--{name} is {value}; it must be {' or '.join(choices)}")

@@ -19,6 +19,7 @@ from typing import Any
 from edgedigits.errors import RunError
 from edgedigits.run import RunFolder, atomic_path, read_json, write_json
 from edgedigits.tf_loader import import_tf_keras
+from edgedigits.train.adam import adam_class
 from edgedigits.train.fitting import EpochResult, best_epoch
 
 
@@ -36,17 +37,25 @@ def checkpoint_file(run: RunFolder) -> Path:
 
 
 def save_model(model: Any, path: Path) -> None:
-    """Write a Keras 2 model without its optimiser, whole or not at all.
+    """Write a Keras 2 model without its optimiser, in float32, whole or not at all.
 
     Raises:
         RunError: the file cannot be written.
     """
     tf_keras = import_tf_keras()
     # Keras saves an optimiser with every compiled model; a copy that was never compiled has none.
-    bare = tf_keras.models.clone_model(model)
+    bare = tf_keras.models.clone_model(model, clone_function=_in_float32)
     bare.set_weights(model.get_weights())
     with atomic_path(path) as temporary:
         bare.save(temporary)
+
+
+def _in_float32(layer: Any) -> Any:
+    """A fresh copy of a layer; one that computes in bfloat16 while training does not any more."""
+    config = layer.get_config()
+    if layer.compute_dtype == "bfloat16":
+        config["dtype"] = "float32"
+    return type(layer).from_config(config)
 
 
 def save_history(run: RunFolder, results: tuple[EpochResult, ...]) -> None:
@@ -100,6 +109,7 @@ def load_checkpoint(run: RunFolder, steps: int) -> Checkpoint | None:
     if not path.is_file():
         return None
     tf_keras = import_tf_keras()
+    adam_class()
     try:
         model = tf_keras.models.load_model(path)
         epochs = int(model.optimizer.iterations.numpy()) // steps

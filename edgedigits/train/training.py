@@ -199,7 +199,7 @@ def _train(
         progress.say(f"note: {note}")
     if model is None:
         import_tf_keras().utils.set_random_seed(made.seed)
-        model = build(get_model(made.model))
+        model = build(get_model(made.model), made.precision)
         summary = summary_text(model)
         write_text(run.path / "summary.txt", summary)
         progress.say(summary)
