@@ -35,6 +35,7 @@ class Augmentation:
         elastic_alpha: strength of the elastic distortion, in pixels before smoothing.
         elastic_sigma: width of its Gaussian, in pixels.
         stroke: pixels by which strokes may become wider (or half as much thinner), 0 to 1.
+        flip: share of the pictures mirrored left to right, 0 to 1; never for digits.
     """
 
     shift: float = 2.0
@@ -44,10 +45,14 @@ class Augmentation:
     elastic_alpha: float = 20.0
     elastic_sigma: float = 4.0
     stroke: float = 0.6
+    flip: float = 0.0
 
 
 OFF = Augmentation(0, 0, 0, 0, 0, 4.0, 0)
 DIGITS = Augmentation()
+CLOTHES = Augmentation(
+    shift=1.5, rotation=4, shear=0, scale=0.08, elastic_alpha=0, stroke=0, flip=0.5
+)
 
 
 def augment(images: U8, rng: np.random.Generator, settings: Augmentation = DIGITS) -> U8:
@@ -74,7 +79,7 @@ def augment(images: U8, rng: np.random.Generator, settings: Augmentation = DIGIT
 def _augment_sheet(images: U8, rng: np.random.Generator, settings: Augmentation) -> U8:
     count, height, width = images.shape
     tiles = np.zeros((count, height + 2, width), np.uint8)
-    tiles[:, 1:-1] = images
+    tiles[:, 1:-1] = _mirrored(images, rng, settings.flip) if settings.flip else images
     if settings.stroke:
         _change_strokes(tiles, rng, settings.stroke)
 
@@ -90,6 +95,11 @@ def _augment_sheet(images: U8, rng: np.random.Generator, settings: Augmentation)
         borderMode=cv2.BORDER_CONSTANT,
     )
     return np.asarray(warped, np.uint8).reshape(images.shape)
+
+
+def _mirrored(images: U8, rng: np.random.Generator, share: float) -> U8:
+    chosen = rng.random(len(images)) < share
+    return np.where(chosen[:, None, None], images[:, :, ::-1], images)
 
 
 def _change_strokes(tiles: U8, rng: np.random.Generator, most: float) -> None:

@@ -287,6 +287,21 @@ def file_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
+def code_digest() -> str:
+    """SHA-256 over every Python file of this package, names and contents, in hexadecimal."""
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    # Followed, because a checkout links some of the folders that an installed package holds.
+    for folder, below, files in os.walk(package, followlinks=True):
+        below.sort()
+        for name in sorted(files):
+            if name.endswith(".py"):
+                file = Path(folder) / name
+                digest.update(f"{file.relative_to(package).as_posix()}\0".encode())
+                digest.update(file.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
 def command_line() -> str:
     """The command as the user typed it, without the folder of the program."""
     import shlex

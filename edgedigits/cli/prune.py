@@ -43,6 +43,13 @@ def prune(
     learning_rate: Annotated[
         float, typer.Option(help="Of the Adam optimiser, falling to 0 on a cosine.")
     ] = 0.001,
+    augment: Annotated[
+        bool | None,
+        typer.Option(
+            "--augment/--no-augment",
+            help="Change the pictures while retraining. Default: as the run's training did.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the order of the pictures.")] = 0,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
@@ -61,6 +68,7 @@ def prune(
         epochs=epochs,
         learning_rate=learning_rate,
         seed=seed,
+        augment=augment,
     )
     with progress() as shown:
         result = prune_run(open_run(run), settings, data_dir=data_dir, progress=shown)

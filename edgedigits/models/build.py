@@ -8,7 +8,6 @@ from edgedigits.models import layers as our
 from edgedigits.models.spec import ModelSpec
 from edgedigits.tf_loader import import_tf_keras
 
-
 Precision = Literal["float32", "bfloat16"]
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from edgedigits.augment import Augmentation
 from edgedigits.errors import TrainingError, UsageError
 from edgedigits.keras_files import facts_of, load_keras
 from edgedigits.model_input import Range, Shape
@@ -19,6 +20,7 @@ from edgedigits.run import RunFolder
 from edgedigits.run_data import RunData, load_run_data
 from edgedigits.tf_loader import import_tf_keras
 from edgedigits.train import EpochResult, best_epoch, fit, measure, save_model
+from edgedigits.train.settings import augmentation_for
 
 Method = Literal["magnitude", "channels"]
 
@@ -42,6 +44,8 @@ class PruneSettings:
         epochs: of retraining; None: 4, or more where the data is small.
         learning_rate: Adam's at the start; it falls to 0 on a cosine.
         seed: of the order of the pictures.
+        augment: whether pictures are changed while retraining, as the run's own training would;
+            None: as its training did.
     """
 
     method: Method = "magnitude"
@@ -49,6 +53,7 @@ class PruneSettings:
     epochs: int | None = None
     learning_rate: float = LEARNING_RATE
     seed: int = 0
+    augment: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -164,7 +169,9 @@ def prune(
     except TrainingError as error:
         raise TrainingError(f"{path}: {error}{_way_out(settings.method, framework)}") from error
     data = load_run_data(run, data_dir=data_dir, progress=progress)
-    batch_size = int(run.manifest().get("settings", {}).get("batch_size", BATCH_SIZE))
+    recorded = run.manifest().get("settings", {})
+    batch_size = int(recorded.get("batch_size", BATCH_SIZE))
+    augmentation = _augmentation(settings, recorded, data.dataset.name)
     steps = math.ceil(len(data.train) / batch_size)
     epochs = settings.epochs or max(EPOCHS, math.ceil(STEPS / steps))
 
@@ -177,7 +184,9 @@ def prune(
         schedule = magnitude.ramp(epochs, steps)
         wrapped, callback = magnitude.wrap(plain, sparsity, schedule)
         work = _Work(wrapped, (callback,), schedule.first_full_epoch(steps))
-    results, best = _retrain(work, data, settings, epochs, batch_size, shape, span, progress)
+    results, best = _retrain(
+        work, data, settings, epochs, batch_size, augmentation, shape, span, progress
+    )
     finished = work.model if shrunk is not None else magnitude.unwrap(work.model)
     result = PruneResult(
         file=run.model_file(FILES[settings.method]),
@@ -214,6 +223,15 @@ def _check(settings: PruneSettings) -> float:
     return sparsity
 
 
+def _augmentation(
+    settings: PruneSettings, recorded: dict[str, Any], data: str
+) -> Augmentation | None:
+    amounts = recorded.get("augmentation")
+    if settings.augment is False or (settings.augment is None and amounts is None):
+        return None
+    return augmentation_for(data) if amounts is None else Augmentation(**amounts)
+
+
 def _way_out(method: Method, framework: int) -> str:
     """What else could be tried where a model was refused."""
     if framework == 3:
@@ -241,6 +259,7 @@ def _retrain(
     settings: PruneSettings,
     epochs: int,
     batch_size: int,
+    augmentation: Augmentation | None,
     shape: Shape,
     span: Range,
     progress: Progress,
@@ -265,6 +284,7 @@ def _retrain(
         batch_size=batch_size,
         learning_rate=settings.learning_rate,
         schedule="cosine",
+        augmentation=augmentation,
         seed=settings.seed,
         input_shape=shape,
         input_range=span,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from edgedigits.augment import DIGITS, Augmentation
+from edgedigits.augment import CLOTHES, DIGITS, Augmentation
+from edgedigits.data.registry import NAMES
 from edgedigits.errors import RunError, UsageError
 from edgedigits.models.build import Precision
 from edgedigits.models.registry import get_model
@@ -67,12 +68,25 @@ class Plan:
     @property
     def augmentation(self) -> Augmentation | None:
         """How pictures are changed; None: not at all."""
-        return DIGITS if self.augment else None
+        if not self.augment:
+            return None
+        return augmentation_for(self.data, get_model(self.model).training.data)
 
     def to_json(self) -> dict[str, Any]:
         """As in ``run.json``, where the augmentation's amounts are recorded with it."""
         amounts = self.augmentation
         return {**asdict(self), "augmentation": None if amounts is None else asdict(amounts)}
+
+
+def augmentation_for(data: str, meant_for: str = "") -> Augmentation:
+    """How pictures may be changed, by what they show: clothes may be mirrored, digits may not.
+
+    Args:
+        data: the name of the data, or its path.
+        meant_for: the name of the data that the model is meant for; asked where ``data`` is a path.
+    """
+    shown = data if data in NAMES else meant_for
+    return CLOTHES if shown == "fashion-mnist" else DIGITS
 
 
 def plan(settings: TrainSettings) -> Plan:

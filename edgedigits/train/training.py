@@ -15,6 +15,7 @@ from edgedigits.progress import SILENT, Progress
 from edgedigits.run import (
     RunFolder,
     check_new_run,
+    code_digest,
     command_line,
     create_run,
     host_facts,
@@ -182,6 +183,7 @@ def _write_manifest(run: RunFolder, made: Plan, data: RunData, record: dict[str,
             "test": len(data.test),
         },
         versions=package_versions(*PACKAGES),
+        code=code_digest(),
         host=host_facts(),
         training={"complete": False},
     )
