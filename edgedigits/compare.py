@@ -97,7 +97,7 @@ def compare(
         runs: runs with exports, all on the same data.
         split: ``test`` for reporting, ``validation`` for choosing.
         threads: processor threads for latency.
-        only: names of variants; None: all.
+        only: names of variants, each of which some run has; None: all.
         latency: whether to measure it; 0 is put down where not.
         data_dir: where downloaded data lies.
 
@@ -107,13 +107,17 @@ def compare(
     """
     if threads < 1:
         raise UsageError(f"--threads {threads}: must be 1 or more")
+    files = {run.path: _files(run) for run in runs}
+    _check_names(runs, files, only)
     evaluations: list[tuple[RunFolder, Evaluation]] = []
     classifiers: list[Classifier] = []
     part = None
     for run in runs:
         part = _part(run, split, data_dir, progress, part)
         present = _present_digests(run)
-        for file in _files(run, only):
+        for file in files[run.path]:
+            if only is not None and file.stem not in only:
+                continue
             progress.update("evaluate", len(evaluations), None, f"{run.name} {file.stem}")
             classifier = Classifier(file, threads=threads)
             evaluation = _evaluate_once(run, classifier, part)
@@ -159,7 +163,17 @@ def _part(
     return Part(pictures, data.class_names, data.dataset.name, split)
 
 
-def _files(run: RunFolder, only: set[str] | None) -> list[Path]:
+def _check_names(
+    runs: list[RunFolder], files: dict[Path, list[Path]], only: set[str] | None
+) -> None:
+    present = {file.stem: None for found in files.values() for file in found}
+    missing = sorted((only or set()) - present.keys())
+    if missing:
+        where = ", ".join(str(run.path) for run in runs)
+        raise UsageError(f"{where}: no variant {', '.join(missing)}; there is {', '.join(present)}")
+
+
+def _files(run: RunFolder) -> list[Path]:
     order = {name: i for i, name in enumerate(RECIPES)}
 
     def place(file: Path) -> tuple[bool, str, int]:
@@ -170,15 +184,7 @@ def _files(run: RunFolder, only: set[str] | None) -> list[Path]:
     files = sorted(run.exports.glob("*.tflite"), key=place)
     if not files:
         raise UsageError(f"{run.path}: holds no exports; run 'edgedigits export {run.path} --all'")
-    if only is None:
-        return files
-    missing = only - {file.stem for file in files}
-    if missing:
-        raise UsageError(
-            f"{run.path}: no variant {', '.join(sorted(missing))}; it has "
-            f"{', '.join(file.stem for file in files)}"
-        )
-    return [file for file in files if file.stem in only]
+    return files
 
 
 def _evaluate_once(run: RunFolder, classifier: Classifier, part: Part) -> Evaluation:

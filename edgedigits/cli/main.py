@@ -11,11 +11,12 @@ import typer
 from edgedigits import __version__
 from edgedigits.cli.data import data_app
 from edgedigits.cli.demo import demo
-from edgedigits.cli.evaluate import bench, compare, evaluate, inspect
+from edgedigits.cli.evaluate import bench, compare, evaluate, inspect, predict
 from edgedigits.cli.export import calibrate, export
 from edgedigits.cli.importing import import_model
 from edgedigits.cli.models import models
 from edgedigits.cli.prune import prune
+from edgedigits.cli.reproduce import reproduce
 from edgedigits.cli.train import train
 from edgedigits.errors import EdgedigitsError
 
@@ -56,9 +57,11 @@ app.command("prune")(prune)
 app.command("calibrate")(calibrate)
 app.command("export")(export)
 app.command("evaluate")(evaluate)
+app.command("predict")(predict)
 app.command("compare")(compare)
 app.command("inspect")(inspect)
 app.command("bench")(bench)
+app.command("reproduce")(reproduce)
 
 
 def run() -> None:

@@ -40,6 +40,9 @@ def prune(
         int | None,
         typer.Option(help="Of retraining. Default: 4, more where the data set is small."),
     ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Pictures a step. Default: as the run was trained.")
+    ] = None,
     learning_rate: Annotated[
         float, typer.Option(help="Of the Adam optimiser, falling to 0 on a cosine.")
     ] = 0.001,
@@ -66,6 +69,7 @@ def prune(
         method=method,  # type: ignore[arg-type]  # checked with the other settings
         sparsity=sparsity,
         epochs=epochs,
+        batch_size=batch_size,
         learning_rate=learning_rate,
         seed=seed,
         augment=augment,

@@ -44,6 +44,7 @@ class PruneSettings:
         epochs: of retraining; None: 4, or more where the data is small.
         learning_rate: Adam's at the start; it falls to 0 on a cosine.
         seed: of the order of the pictures.
+        batch_size: pictures a step; None: as the run was trained, or 32.
         augment: whether pictures are changed while retraining, as the run's own training would;
             None: as its training did.
     """
@@ -53,6 +54,7 @@ class PruneSettings:
     epochs: int | None = None
     learning_rate: float = LEARNING_RATE
     seed: int = 0
+    batch_size: int | None = None
     augment: bool | None = None
 
 
@@ -170,7 +172,7 @@ def prune(
         raise TrainingError(f"{path}: {error}{_way_out(settings.method, framework)}") from error
     data = load_run_data(run, data_dir=data_dir, progress=progress)
     recorded = run.manifest().get("settings", {})
-    batch_size = int(recorded.get("batch_size", BATCH_SIZE))
+    batch_size = settings.batch_size or int(recorded.get("batch_size", BATCH_SIZE))
     augmentation = _augmentation(settings, recorded, data.dataset.name)
     steps = math.ceil(len(data.train) / batch_size)
     epochs = settings.epochs or max(EPOCHS, math.ceil(STEPS / steps))
@@ -216,6 +218,8 @@ def _check(settings: PruneSettings) -> float:
         raise UsageError(f"--sparsity is {sparsity:g}; it must lie between 0 and 1, as 0.8 does")
     if settings.epochs is not None and settings.epochs < 1:
         raise UsageError(f"--epochs is {settings.epochs}; it must be 1 or more")
+    if settings.batch_size is not None and settings.batch_size < 1:
+        raise UsageError(f"--batch-size is {settings.batch_size}; it must be 1 or more")
     if not settings.learning_rate > 0:
         raise UsageError(f"--learning-rate is {settings.learning_rate:g}; it must be above 0")
     if settings.seed < 0:

@@ -1,4 +1,4 @@
-"""A look into a data set as text, as JSON and as pictures."""
+"""Data sets as text, as JSON and as pictures: what there is, what is in one, what was written."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedigits.data.csv_writing import CsvExport
 from edgedigits.data.dataset import DataSet
 from edgedigits.data.look import SAMPLES, DataLook, PartLook
 from edgedigits.data.registry import SourceRow
@@ -46,6 +47,38 @@ def _where(row: SourceRow) -> str:
     if row.where is not None:
         return row.where
     return f"not here: would be downloaded ({row.download_bytes / 1e6:.0f} MB) to {row.download_to}"
+
+
+def csv_view(export: CsvExport) -> Group:
+    """The CSV files written, a row a file, and what the reader should know. For a rich console."""
+    from rich.console import Group
+    from rich.text import Text
+
+    columns = (
+        Column("file", right=False),
+        Column("rows"),
+        Column("columns"),
+        Column("bytes"),
+        Column("sha256", right=False),
+    )
+    cells = tuple(
+        (str(made.file), count(made.rows), count(made.columns), count(made.bytes), made.sha256[:12])
+        for made in export.files
+    )
+    notes = list(export.notes)
+    if any(name != str(number) for number, name in enumerate(export.class_names)):
+        named = ", ".join(f"{number} {name}" for number, name in enumerate(export.class_names))
+        notes.append(f"labels are written as numbers: {named}")
+    lines = [Text(f"note: {note}") for note in notes]
+    return Group(Table(f"{export.data} as CSV", columns, cells), *lines)
+
+
+def csv_json(export: CsvExport) -> dict[str, Any]:
+    """The CSV files written as plain values; ``class_names`` says what each label means."""
+    return asdict(export) | {
+        "folder": str(export.folder),
+        "files": [asdict(made) | {"file": str(made.file)} for made in export.files],
+    }
 
 
 def render_text(look: DataLook) -> Group:
@@ -142,12 +175,23 @@ def write_pictures(look: DataLook, dataset: DataSet, folder: Path) -> tuple[Path
         return tuple(save(figure, folder / name) for name, figure in sorted(figures.items()))
 
 
+def draw_labels(look: DataLook, path: Path) -> Path:
+    """Draw the label distribution of the parts that have labels.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
+        RunError: the picture cannot be written.
+    """
+    with settings():
+        return save(_draw_labels(look), path)
+
+
 def _draw_labels(look: DataLook) -> Figure:
     classes = len(look.class_names)
-    figure = new_figure(min(20.0, max(6.0, 0.25 * classes)), 2.6 * len(look.parts))
-    axes = figure.subplots(len(look.parts), 1, squeeze=False, sharex=True)[:, 0]
-    for axis, part in zip(axes, look.parts, strict=True):
-        counts = part.class_counts or (0,) * classes
+    labelled = {part: part.class_counts for part in look.parts if part.class_counts}
+    figure = new_figure(min(20.0, max(6.0, 0.25 * classes)), 2.6 * len(labelled))
+    axes = figure.subplots(len(labelled), 1, squeeze=False, sharex=True)[:, 0]
+    for axis, (part, counts) in zip(axes, labelled.items(), strict=True):
         axis.bar(range(classes), counts, color=BLUE)
         axis.set_ylabel("pictures")
         axis.set_title(f"{look.name}, {part.part}: {part.shape[0]:,} pictures")

@@ -28,7 +28,7 @@ def adam_class() -> Any:
     import tensorflow as tf
 
     @tf_keras.saving.register_keras_serializable(package="edgedigits")
-    class FusedAdam(tf_keras.optimizers.Adam):  # type: ignore[misc]  # a base without types
+    class FusedAdam(tf_keras.optimizers.Adam):  # type: ignore[misc,name-defined]
         """``tf_keras.optimizers.Adam``, its dense update as one operation."""
 
         def update_step(self, gradient: Any, variable: Any) -> None:

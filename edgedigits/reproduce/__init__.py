@@ -1,0 +1,1 @@
+"""The five published reference systems: rebuilt, trained, quantised and reported by one command."""

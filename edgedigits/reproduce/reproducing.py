@@ -1,0 +1,131 @@
+"""A whole reference system: every setting, every seed, every report, one document."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edgedigits.data.csv_writing import BARE_TEST_FILE
+from edgedigits.data.look import DataLook, look
+from edgedigits.data.registry import load_data
+from edgedigits.predict import Predictions, predict_file
+from edgedigits.progress import SILENT, Progress
+from edgedigits.reproduce.data import Fraction, prepare_data
+from edgedigits.reproduce.one_run import FinishedRun, finish_run
+from edgedigits.reproduce.shrinking import Shrinking, shrink
+from edgedigits.reproduce.systems import Setting, System
+from edgedigits.train import TrainSettings
+
+LARGE = 10_000_000  # parameters from which on a quick reproduction takes fewer pictures
+QUICK, QUICK_LARGE = Fraction(2000, 1000), Fraction(256, 100)
+QUICK_EPOCHS = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Exploration:
+    """What stands in the CSV files of a system: train and test, and test without labels."""
+
+    labelled: DataLook
+    unlabelled: DataLook
+
+
+@dataclass(frozen=True, eq=False)
+class Reproduction:
+    """Everything that was made of one system.
+
+    Attributes:
+        system: what. quick: whether only a fraction of the data was used.
+        data: what DATA was. runs: by setting, in the order of the seeds.
+        exploration, predictions: where the system works on CSV files.
+        shrinking: where the smallest file was looked for.
+        seconds: that this call took; a step that was there already takes none.
+    """
+
+    system: System
+    quick: bool
+    data: str
+    runs: dict[str, tuple[FinishedRun, ...]]
+    exploration: Exploration | None
+    predictions: Predictions | None
+    shrinking: Shrinking | None
+    seconds: float
+
+
+def reproduce(
+    system: System,
+    folder: Path,
+    *,
+    quick: bool = False,
+    data_dir: Path | None = None,
+    progress: Progress = SILENT,
+) -> Reproduction:
+    """Do for one system whatever is not done yet: data, training, all variants, every report.
+
+    Args:
+        system: from :data:`edgedigits.reproduce.systems.SYSTEMS`.
+        folder: where run folders and data files go; what it holds already is used.
+        quick: a fraction of the data, one epoch, one seed: to see it work; figures mean nothing.
+        data_dir: where downloaded data lies.
+        progress: told of every step.
+
+    Raises:
+        EdgedigitsError: as the steps themselves.
+    """
+    began = time.perf_counter()
+    fraction = _fraction(system) if quick else None
+    data = prepare_data(system, folder, fraction, data_dir=data_dir, progress=progress)
+    runs: dict[str, tuple[FinishedRun, ...]] = {}
+    for setting in system.settings:
+        finished = []
+        for seed in setting.seeds[:1] if quick else setting.seeds:
+            path = folder / f"{'quick-' if quick else ''}{system.name}-{setting.name}-seed{seed}"
+            settings = _settings(setting, data, seed, quick)
+            finished.append(finish_run(settings, path, data_dir=data_dir, progress=progress))
+        runs[setting.name] = tuple(finished)
+    best = runs[system.settings[-1].name][0]
+    small = None
+    if system.shrink:
+        sparsities = system.shrink[:1] if quick else system.shrink
+        options = {"epochs": QUICK_EPOCHS} if quick else {}
+        small = shrink(best.run, sparsities, data_dir=data_dir, progress=progress, **options)
+    exploration = predictions = None
+    if system.as_csv:
+        exploration, predictions = _explore(Path(data), best, progress)
+    return Reproduction(
+        system=system,
+        quick=quick,
+        data=data,
+        runs=runs,
+        exploration=exploration,
+        predictions=predictions,
+        shrinking=small,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _fraction(system: System) -> Fraction:
+    from edgedigits.models.registry import get_model
+
+    return QUICK_LARGE if get_model(system.name).parameters > LARGE else QUICK
+
+
+def _settings(setting: Setting, data: str, seed: int, quick: bool) -> TrainSettings:
+    settings = replace(setting.train, data=data, seed=seed)
+    return replace(settings, epochs=QUICK_EPOCHS) if quick else settings
+
+
+def _explore(
+    folder: Path, best: FinishedRun, progress: Progress
+) -> tuple[Exploration, Predictions]:
+    unlabelled = folder / BARE_TEST_FILE
+    progress.update("looking into the CSV files", 0, None)
+    exploration = Exploration(look(load_data(str(folder))), look(load_data(str(unlabelled))))
+    predictions = predict_file(
+        best.run.export_file("int8"),
+        str(unlabelled),
+        best.run.path / "predictions.csv",
+        overwrite=True,
+        progress=progress,
+    )
+    return exploration, predictions
