@@ -26,7 +26,7 @@ class Split:
     Attributes:
         validation: int64, ascending.
         test: int64, ascending, where the test part was taken out of it; None where the source
-            brings its own test pictures.
+            brings its own test pictures, with labels.
         fraction: share of what may be learnt from that went to validation.
         seed: of the choice.
     """
@@ -82,7 +82,7 @@ def choose_split(dataset: DataSet, fraction: float, seed: int) -> Split:
     if dataset.train.labels is None:
         raise DataError(f"{dataset.name}: has no labels; training needs a class for each picture")
     held_out = with_test(dataset)  # the same test part whatever the seed, so that runs compare
-    test = held_out.held_out_indices if dataset.test is None else None
+    test = None if held_out is dataset else held_out.held_out_indices
     everything = np.arange(len(dataset.train), dtype=np.int64)
     usable = everything if test is None else np.setdiff1d(everything, test)
     try:
@@ -104,8 +104,8 @@ def apply_split(dataset: DataSet, split: Split) -> RunData:
         taken = np.concatenate([taken, split.test])
         notes = (
             *notes,
-            f"no test pictures of its own: {len(split.test):,} of {len(dataset.train):,} were held "
-            "out as the test part (stratified, seed 0)",
+            f"no labelled test pictures of its own: {len(split.test):,} of {len(dataset.train):,} "
+            "were held out as the test part (stratified, seed 0)",
         )
     rest = np.setdiff1d(np.arange(len(dataset.train), dtype=np.int64), taken)
     return RunData(

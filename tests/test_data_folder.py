@@ -143,7 +143,7 @@ def test_a_picture_that_is_no_picture_is_named(
 
 
 def test_folders_that_hold_no_classes(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="neither IDX files nor sub-folders"):
+    with pytest.raises(DataError, match="neither IDX files nor train"):
         load_data(str(tmp_path))
     write_pictures(tmp_path, IMAGES, np.zeros(12, dtype=np.int64), ["only"])
     with pytest.raises(DataError, match="holds a single class, 'only'"):

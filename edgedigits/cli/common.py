@@ -23,8 +23,8 @@ JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the result as one JSON document on standard output.")
 ]
 DATA_HELP = (
-    "digits, mnist, fashion-mnist, or a path: .csv, .npz, a folder of IDX files, "
-    "a folder with one sub-folder of pictures a class."
+    "digits, mnist, fashion-mnist, or a path: .csv, .npz, a folder of IDX files, a folder with "
+    "train.csv (and test.csv), a folder with one sub-folder of pictures a class."
 )
 DataOption = Annotated[str, typer.Option("--data", metavar="DATA", help=DATA_HELP)]
 DataDirOption = Annotated[

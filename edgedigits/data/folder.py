@@ -165,7 +165,8 @@ def _class_names(folder: Path) -> tuple[str, ...]:
     names = [path.name for path in _sub_folders(folder)]
     if not names:
         raise DataError(
-            f"{folder}: holds neither IDX files nor sub-folders of pictures, one a class"
+            f"{folder}: holds neither IDX files nor train.csv nor sub-folders of pictures, "
+            "one a class"
         )
     if len(names) == 1:
         raise DataError(

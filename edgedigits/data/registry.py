@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgedigits.data.builtin import DIGITS_FILE, load_digits
-from edgedigits.data.csv import load_csv
+from edgedigits.data.csv import holds_csv, load_csv, load_csv_folder
 from edgedigits.data.dataset import DataSet
 from edgedigits.data.download import REMOTE_SETS, download_folder, find_remote, load_remote
 from edgedigits.data.folder import load_folder
@@ -18,7 +18,10 @@ from edgedigits.errors import UsageError
 from edgedigits.progress import SILENT, Progress
 
 NAMES = ("digits", *REMOTE_SETS)
-PATHS = ".csv, .npz, a folder of IDX files, or a folder with one sub-folder of pictures a class"
+PATHS = (
+    ".csv, .npz, a folder of IDX files, a folder with train.csv (and test.csv), or a folder with "
+    "one sub-folder of pictures a class"
+)
 
 
 def load_data(data: str, *, data_dir: Path | None = None, progress: Progress = SILENT) -> DataSet:
@@ -29,8 +32,9 @@ def load_data(data: str, *, data_dir: Path | None = None, progress: Progress = S
 
     Args:
         data: ``digits``, ``mnist``, ``fashion-mnist``, or a path: ``.csv``, ``.npz``, a folder of
-            IDX files, a folder with one sub-folder of pictures a class. A name goes before a path;
-            a folder of the same name is meant by ``./mnist``.
+            IDX files, a folder with ``train.csv`` (and ``test.csv``), a folder with one sub-folder
+            of pictures a class; a folder that is several of these is the first. A name goes before
+            a path; a folder of the same name is meant by ``./mnist``.
         data_dir: where ``mnist`` and ``fashion-mnist`` lie or are downloaded to; by default the
             user's cache folder.
         progress: told of downloads and of pictures read.
@@ -45,7 +49,11 @@ def load_data(data: str, *, data_dir: Path | None = None, progress: Progress = S
         return load_remote(REMOTE_SETS[data], data_dir, progress)
     path = Path(data).expanduser()
     if path.is_dir():
-        return load_idx_folder(path, data) if holds_idx(path) else load_folder(path, data, progress)
+        if holds_idx(path):
+            return load_idx_folder(path, data)
+        if holds_csv(path):
+            return load_csv_folder(path, data)
+        return load_folder(path, data, progress)
     if not path.is_file():
         raise UsageError(_unknown(data))
     if path.suffix.lower() == ".csv":

@@ -119,12 +119,14 @@ def with_test(dataset: DataSet, fraction: float = 0.2, seed: int = 0) -> DataSet
     """The data set with a test part: its own, or a stratified one taken out of ``train``.
 
     Where one is taken, ``held_out_indices`` holds its positions in the former ``train``, and a
-    note says so.
+    note says so. Test pictures without labels beside training pictures with labels judge nothing:
+    the part that is taken stands in their place.
 
     Raises:
         DataError: a class has too few pictures to be in both parts.
     """
-    if dataset.test is not None:
+    own = dataset.test
+    if own is not None and (own.labels is not None or dataset.train.labels is None):
         return dataset
     try:
         rest, held = hold_out(dataset.train, fraction, seed)
@@ -136,8 +138,8 @@ def with_test(dataset: DataSet, fraction: float = 0.2, seed: int = 0) -> DataSet
         test=dataset.train.take(held),
         notes=(
             *dataset.notes,
-            f"no test pictures of its own: {len(held):,} of {len(rest) + len(held):,} pictures "
-            f"were held out as the test part (stratified, seed {seed})",
+            f"no labelled test pictures of its own: {len(held):,} of {len(rest) + len(held):,} "
+            f"pictures were held out as the test part (stratified, seed {seed})",
         ),
         held_out_indices=held,
     )
