@@ -67,6 +67,35 @@ def test_look_tells_what_was_converted(tmp_path: Path, run_cli: RunCli) -> None:
     assert "float64 values 0 to 1 were multiplied by 255" in out
 
 
+def test_look_tells_of_csv_with_and_without_labels(tmp_path: Path, run_cli: RunCli) -> None:
+    """The whole folder, and the file without labels alone: text, JSON and pictures."""
+    code, _, err = run_cli("data", "csv", "digits", "--out", "csv", cwd=tmp_path)
+    assert code == 0, err
+    digits = load_data("digits")
+    assert digits.test is not None
+    counts = [
+        np.bincount(part.labels).tolist()  # type: ignore[arg-type]
+        for part in (digits.train, digits.test)
+    ]
+    for data, parts, classes, drawn in (
+        ("csv", ["train", "test"], counts, ["labels.png", "samples.png"]),
+        ("csv/test-unlabelled.csv", ["train"], [None], ["samples.png"]),
+    ):
+        folder = f"look-{len(parts)}"
+        code, out, err = run_cli("data", "look", data, "--json", "--out", folder, cwd=tmp_path)
+        assert (code, err) == (0, "")
+        document = json.loads(out)
+        assert document["pictures"] == [f"{folder}/{name}" for name in drawn]
+        assert sorted(path.name for path in (tmp_path / folder).iterdir()) == drawn
+        assert [part["part"] for part in document["parts"]] == parts
+        assert [part["class_counts"] for part in document["parts"]] == classes
+        assert document["parts"][-1]["shape"] == [360, 28, 28]
+        code, out, err = run_cli("data", "look", data, cwd=tmp_path)
+        assert (code, err) == (0, "")
+        assert ("labels\nclass" in out) == (classes != [None])
+        assert ("test-unlabelled.csv has no label column" in out) == (classes == [None])
+
+
 def _csv_with_letters(folder: Path) -> Path:
     path = write_csv(folder / "a.csv", make_images(2), make_labels(2))
     path.write_text(path.read_text().replace("\n1,0", "\n1,x", 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -137,6 +138,21 @@ def test_pictures_without_labels_are_samples_only(tmp_path: Path) -> None:
     text = as_text(render_text(found))
     assert "train" in text
     assert "labels" not in text
+
+
+def test_a_test_part_without_labels_has_no_distribution(tmp_path: Path) -> None:
+    labelled, bare = make_set(), make_images(12, seed=2)
+    data = replace(labelled, test=Pictures(bare, None))
+    found = look(data)
+    assert [part.class_counts for part in found.parts] == [(12, 12, 12), None]
+    lines = as_text(render_text(found)).splitlines()
+    assert any(line.split() == ["ant", "12", "33.3", "█" * 24, "–", "–"] for line in lines)
+    heights = []
+    for part in (data, labelled):
+        picture = cv2.imread(str(write_pictures(look(part), part, tmp_path)[0]))
+        assert picture is not None
+        heights.append(picture.shape[0])
+    assert heights[1] == 2 * heights[0]  # one part drawn, and two
 
 
 def test_many_classes_fit(tmp_path: Path) -> None:

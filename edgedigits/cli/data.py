@@ -1,4 +1,4 @@
-"""``edgedigits data``: which data sets there are, and what is in one."""
+"""``edgedigits data``: which data sets there are, what is in one, and one as CSV."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from edgedigits.cli.common import DATA_HELP, DataDirOption, JsonOption, print_json, progress, stdout
 
 data_app = typer.Typer(
-    help="List data sets, and look into one.",
+    help="List data sets, look into one, and write one as CSV.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -38,15 +38,12 @@ def list_command(data_dir: DataDirOption = None, as_json: JsonOption = False) ->
     console.print(Text(f"\nA path is data too: {PATHS}."))
 
 
+DataArgument = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP)]
+
+
 @data_app.command("look")
 def look_command(
-    data: Annotated[
-        str,
-        typer.Argument(
-            metavar="DATA",
-            help=DATA_HELP,
-        ),
-    ],
+    data: DataArgument,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -82,3 +79,35 @@ def look_command(
         console.print(Text(f"picture: {path}"))
     if not pictures:
         console.print(Text("pictures: add --out FOLDER to draw labels and samples"))
+
+
+@data_app.command("csv")
+def csv_command(
+    data: DataArgument,
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="FOLDER", help="Where the files go; made if need be."),
+    ],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that are there already.")
+    ] = False,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a data set as CSV: train.csv, test.csv, and test-unlabelled.csv to be answered.
+
+    The form is that of Kaggle's Digit Recognizer: a column label, then pixel0 to pixel783.
+
+    Example: edgedigits data csv mnist --out mnist-csv
+    """
+    from edgedigits.data.csv_writing import write_csv_folder
+    from edgedigits.data.registry import load_data
+    from edgedigits.report.look import csv_json, csv_view
+
+    with progress() as shown:
+        dataset = load_data(data, data_dir=data_dir, progress=shown)
+        export = write_csv_folder(dataset, out, overwrite=overwrite, progress=shown)
+    if as_json:
+        print_json(csv_json(export))
+    else:
+        stdout().print(csv_view(export))
