@@ -62,10 +62,11 @@ class Evaluation:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Labelled pictures to evaluate on, and what they are called.
+    """Pictures to run a file over, and what they are called.
 
     Attributes:
-        pictures: with labels. class_names: of the data. data, split: names.
+        pictures: with labels where the file is judged by them.
+        class_names: of the data. data, split: names.
         notes: what the reader should know about how the part was chosen.
     """
 
@@ -90,33 +91,51 @@ def choose_part(dataset: DataSet, classifier: Classifier, split: str | None) -> 
         UsageError: an unknown split, or one that this data or file does not have.
         DataError: the data has no labels.
     """
-    if split not in (None, *SPLITS):
+    own = dataset.test
+    judges = own is not None and own.labels is not None
+    if not judges and split in (None, "test", "train") and _learnt_from(classifier, dataset):
+        dataset = with_test(dataset)
+    default = "all" if dataset.test is None else "test"
+    part = choose_pictures(dataset, classifier, split or default)
+    if part.pictures.labels is None:
+        which = "" if own is None or dataset.train.labels is None else "its test part "
+        raise DataError(
+            f"{part.data}: {which}has no labels, so there is nothing to hold answers against; "
+            "'edgedigits predict' writes the answers down"
+        )
+    return _numbered_as_in_the_file(part, classifier)
+
+
+def _learnt_from(classifier: Classifier, dataset: DataSet) -> bool:
+    metadata = classifier.metadata
+    return metadata is not None and metadata.digests.get("data") == dataset.digest
+
+
+def choose_pictures(dataset: DataSet, classifier: Classifier, split: str) -> Part:
+    """One part of a data set, with labels or without.
+
+    Args:
+        dataset: as loaded. classifier: the file, whose run folder knows the validation part.
+        split: ``test`` (where the data has none, one is taken out of its training part), ``train``
+            (what that leaves), ``validation``, or ``all``.
+
+    Raises:
+        UsageError: an unknown split, or one that this data or file does not have.
+        DataError: a class has too few pictures to be divided.
+    """
+    if split not in SPLITS:
         raise UsageError(f"--split {split}: unknown; choose one of {', '.join(SPLITS)}")
     if split == "validation":
         return _validation_part(dataset, classifier)
-    notes = dataset.notes
     if dataset.test is None and split != "all":
-        metadata = classifier.metadata
-        trained_on_it = metadata is not None and metadata.digests.get("data") == dataset.digest
-        if split is None and not trained_on_it:
-            split = "all"
-        else:
-            dataset = with_test(dataset)
-            notes = dataset.notes
-    split = split or "test"
-    if split == "test":
-        assert dataset.test is not None
-        pictures = dataset.test
-    elif split == "train" or dataset.test is None:
+        dataset = with_test(dataset)
+    if split == "train" or dataset.test is None:
         pictures = dataset.train
+    elif split == "test":
+        pictures = dataset.test
     else:
         pictures = _together(dataset.train, dataset.test)
-    if pictures.labels is None:
-        raise DataError(
-            f"{dataset.name}: has no labels, so there is nothing to hold answers against"
-        )
-    part = Part(pictures, dataset.class_names, dataset.name, split, notes)
-    return _numbered_as_in_the_file(part, classifier)
+    return Part(pictures, dataset.class_names, dataset.name, split, dataset.notes)
 
 
 def _numbered_as_in_the_file(part: Part, classifier: Classifier) -> Part:

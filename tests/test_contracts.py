@@ -46,7 +46,7 @@ def modules_of(package: str) -> list[str]:
 
 DEVICE_SIDE = [
     *(name for package in ("device", "calibration", "data") for name in modules_of(package)),
-    *(f"edgedigits.{name}" for name in ("evaluate", "compare", "bench", "cli.main")),
+    *(f"edgedigits.{name}" for name in ("evaluate", "predict", "compare", "bench", "cli.main")),
     *("edgedigits.convert.contents", "edgedigits.report.tables", "edgedigits.report.documents"),
 ]
 
@@ -68,7 +68,7 @@ def test_what_runs_on_the_device_imports_without_the_training_packages() -> None
     assert result.stdout == "done\n"
 
 
-def test_evaluate_and_inspect_work_without_the_training_packages(tmp_path: Path) -> None:
+def test_evaluate_predict_and_inspect_work_without_the_training_packages(tmp_path: Path) -> None:
     digits = load_digits()
     assert digits.test is not None
     assert digits.train.labels is not None
@@ -84,6 +84,13 @@ def test_evaluate_and_inspect_work_without_the_training_packages(tmp_path: Path)
     assert answer["accuracy"] == pytest.approx(
         accuracy_score(digits.test.labels, scores.argmax(axis=1)), abs=1e-9
     )
+
+    out = tmp_path / "predictions.csv"
+    result = python(run, "predict", file, "--data", "digits", "--out", out, "--json")
+    assert result.returncode == 0, result.stderr
+    counts = np.bincount(scores.argmax(axis=1), minlength=10)
+    assert json.loads(result.stdout)["counts"] == {str(i): n for i, n in enumerate(counts)}
+    assert len(out.read_text().splitlines()) == 361
 
     result = python(run, "inspect", file, "--json")
     assert result.returncode == 0, result.stderr

@@ -20,6 +20,7 @@ from edgedigits.convert.stamp import stamp
 from edgedigits.data.builtin import load_digits
 from edgedigits.data.csv import load_csv
 from edgedigits.data.dataset import DataSet, Pictures
+from edgedigits.data.registry import load_data
 from edgedigits.device.classifier import Classifier
 from edgedigits.device.metadata import Metadata
 from edgedigits.errors import DataError, DownloadError, UsageError
@@ -190,6 +191,24 @@ def test_a_csv_that_the_file_learnt_from_is_divided_as_in_training(
     assert len(train) == 160
     both = [{image.tobytes() for image in p.images} for p in (part.pictures, train)]
     assert not both[0] & both[1]
+
+
+def test_test_pictures_without_labels_judge_nothing(
+    means: Path, digits: DataSet, csv: Path, tmp_path: Path
+) -> None:
+    """A folder as from Kaggle: what was trained on it is judged by what training held out."""
+    write(tmp_path / "train.csv", csv.read_bytes())
+    write_csv(tmp_path / "test.csv", digits.train.images[:7], None)
+    message = "its test part has no labels, so there is nothing .* 'edgedigits predict' writes"
+    for split in (None, "test", "all"):
+        with pytest.raises(DataError, match=message):
+            evaluate_file(means, str(tmp_path), split=split)
+    assert evaluate_file(means, str(tmp_path), split="train")[0].report.n == 200
+    digest = load_data(str(tmp_path)).digest
+    own = write(tmp_path / "own.tflite", _stamped(_means(digits), digest=digest))
+    for expected, split in ((40, None), (40, "test"), (160, "train")):
+        evaluation, _ = evaluate_file(own, str(tmp_path), split=split)
+        assert (evaluation.report.n, evaluation.split) == (expected, split or "test")
 
 
 def test_without_data_the_run_says_which_and_where(

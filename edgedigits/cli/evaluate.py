@@ -1,4 +1,4 @@
-"""``edgedigits evaluate``, ``compare``, ``inspect`` and ``bench``."""
+"""``edgedigits evaluate``, ``predict``, ``compare``, ``inspect`` and ``bench``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from edgedigits.cli.common import DATA_HELP, DataDirOption, JsonOption, print_json, progress, stdout
+from edgedigits.cli.common import (
+    DATA_HELP,
+    DataDirOption,
+    DataOption,
+    JsonOption,
+    print_json,
+    progress,
+    stdout,
+)
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A .tflite file.")]
 
@@ -71,6 +79,50 @@ def evaluate(
         print_json(evaluation_json(evaluation))
     else:
         stdout().print(evaluation_view(evaluation))
+
+
+def predict(
+    file: FileArgument,
+    data: DataOption,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="The CSV file the answers go into.")
+    ],
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="test, validation, train or all. Default: the test pictures; where the data has "
+            "none of its own, all of it."
+        ),
+    ] = None,
+    threads: Annotated[int, typer.Option(help="Processor threads.")] = 1,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file if it is there already.")
+    ] = False,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the answers of a .tflite file down as CSV: ImageId,Label; needs no labels.
+
+    Example: edgedigits predict int8.tflite --data mnist --out predictions.csv
+    """
+    from edgedigits.predict import predict_file
+    from edgedigits.report.predictions import predictions_json, predictions_view
+
+    with progress() as shown:
+        predictions = predict_file(
+            file,
+            data,
+            out,
+            split=split,
+            threads=threads,
+            overwrite=overwrite,
+            data_dir=data_dir,
+            progress=shown,
+        )
+    if as_json:
+        print_json(predictions_json(predictions))
+    else:
+        stdout().print(predictions_view(predictions))
 
 
 def compare(
