@@ -1,11 +1,11 @@
-"""The one file that touches ai-edge-quantizer: mixed int4 and int8 from a float file."""
+"""The one file that touches ai-edge-quantizer: int8, or int4 mixed with int8, from a float file."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import warnings
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,41 +13,44 @@ from numpy.typing import NDArray
 from edgedigits.device.interpreter import load_runtime
 from edgedigits.errors import ConversionError, MissingPackageError
 
-DENSE_BITS = 4
 
-
-def to_mixed_int4(
-    float_file: bytes, representative: NDArray[np.float32], input_range: tuple[float, float]
+def to_quantised(
+    float_file: bytes,
+    representative: NDArray[np.float32],
+    input_range: tuple[float, float],
+    *,
+    dense_bits: Literal[4, 8],
 ) -> bytes:
-    """Dense weights in four bits, everything else int8, int8 in and out.
+    """Weights and activations int8, weights of Dense layers in ``dense_bits``, int8 in and out.
 
     Args:
         float_file: a float32 ``.tflite`` file with the batch fixed to 1 and one signature.
         representative: float32 ``[n, ...]``, the calibration set as model inputs.
         input_range: the model's input values for pixel 0 and pixel 255.
+        dense_bits: 4 halves the file where most weights are in Dense layers.
 
     Raises:
-        ConversionError: the model has no Dense layer, or the quantizer refuses it.
+        ConversionError: the quantizer refuses the model.
         MissingPackageError: ai-edge-quantizer is not installed.
     """
     try:
         from ai_edge_quantizer import qtyping, quantizer
     except ImportError:
-        raise MissingPackageError("int4 export", "train", "ai-edge-quantizer") from None
+        raise MissingPackageError("this export", "train", "ai-edge-quantizer") from None
     operations = qtyping.TFLOperationName
     try:
         with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             job = quantizer.Quantizer(float_file)
             job.add_static_config(".*", operations.ALL_SUPPORTED, 8, 8)
-            job.add_static_config(".*", operations.FULLY_CONNECTED, 8, DENSE_BITS)
+            job.add_static_config(".*", operations.FULLY_CONNECTED, 8, dense_bits)
             signature, input_name = _signature(float_file)
             ranges = job.calibrate({signature: [{input_name: representative[:1]}]}, num_threads=1)
             _set_true_ranges(ranges, float_file, representative, input_range)
             result = job.quantize(ranges, enable_progress_report=False)
     except Exception as error:  # whatever the quantizer's checks raise
         reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise ConversionError(f"int4: ai-edge-quantizer failed: {reason}") from error
+        raise ConversionError(f"int{dense_bits}: ai-edge-quantizer failed: {reason}") from error
     return bytes(result.quantized_model)
 
 

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TextIO
@@ -32,6 +32,7 @@ VERSIONED = (
     "ai-edge-quantizer",
     "numpy",
 )
+LARGE = 20_000_000  # parameters; see docs/benchmarks.md, "int8 of a large model"
 
 
 @dataclass(frozen=True)
@@ -138,18 +139,28 @@ def with_full_range(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return images
 
 
-def convert(job: Job, task: Task) -> bytes:
+def recipe_for(job: Job, task: Task) -> Recipe:
+    """The recipe of a task; int8 of a large model by the tool that needs less memory."""
+    recipe = RECIPES[task.recipe]
+    if recipe.name == "int8" and job.model(task.source).count_params() > LARGE:
+        return replace(recipe, tool="ai-edge-quantizer")
+    return recipe
+
+
+def convert(job: Job, task: Task, recipe: Recipe) -> bytes:
     """Make one file, without metadata."""
     from edgedigits.convert.tflite import to_tflite
 
-    recipe = RECIPES[task.recipe]
     if recipe.weights == "float32":
         return job.float_file(task.source)
     if recipe.tool == "ai-edge-quantizer":
-        from edgedigits.convert.mixed import to_mixed_int4
+        from edgedigits.convert.mixed import to_quantised
 
-        return to_mixed_int4(
-            job.float_file(task.source), job.inputs(task.calibration), job.input_range
+        return to_quantised(
+            job.float_file(task.source),
+            job.inputs(task.calibration),
+            job.input_range,
+            dense_bits=8 if recipe.name == "int8" else 4,
         )
     model = job.model(task.source)
     if recipe.trains:
@@ -194,7 +205,7 @@ def finish(job: Job, task: Task, data: bytes) -> bytes:
     from edgedigits.device.metadata import Metadata
     from edgedigits.preprocess import Preprocessing
 
-    recipe = RECIPES[task.recipe]
+    recipe = recipe_for(job, task)
     digests = {
         "model": file_digest(job.run.model_file(task.source)),
         "data": job.manifest["data"]["digest"],
@@ -240,7 +251,7 @@ def work(job: Job) -> None:
         job.events.send(event="start", variant=task.variant)
         began = time.perf_counter()
         try:
-            data = convert(job, task)
+            data = convert(job, task, recipe_for(job, task))
             check(data, RECIPES[task.recipe], task.variant)
             finished = finish(job, task, data)
             with writing(Path(task.target)):

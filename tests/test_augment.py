@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgedigits.augment import DIGITS, OFF, Augmentation, augment
+from edgedigits.augment import CLOTHES, DIGITS, OFF, Augmentation, augment
 from edgedigits.data.registry import load_data
+from edgedigits.train.settings import augmentation_for
 
 
 @pytest.fixture(scope="module")
@@ -169,3 +170,24 @@ def test_more_pictures_than_one_sheet_holds() -> None:
 
 def test_no_pictures() -> None:
     assert augment(np.zeros((0, 28, 28), np.uint8), _rng()).shape == (0, 28, 28)
+
+
+def test_mirroring_takes_the_share_asked_for_and_mirrors_left_to_right(
+    digits: NDArray[np.uint8],
+) -> None:
+    many = np.concatenate([digits] * 10)
+    result = augment(many, _rng(), replace(OFF, flip=0.3))
+    mirrored = (result == many[:, :, ::-1]).all(axis=(1, 2))
+    same = (result == many).all(axis=(1, 2))
+    assert (mirrored | same).all()
+    assert mirrored.sum() == pytest.approx(600, abs=4 * np.sqrt(2000 * 0.3 * 0.7))
+    np.testing.assert_array_equal(augment(digits, _rng(), replace(OFF, flip=1)), digits[:, :, ::-1])
+
+
+def test_clothes_are_mirrored_and_digits_never() -> None:
+    assert DIGITS.flip == 0
+    assert CLOTHES.flip == 0.5
+    assert augmentation_for("fashion-mnist") == CLOTHES
+    assert augmentation_for("mnist", "fashion-mnist") == DIGITS
+    assert augmentation_for("my/pictures.npz", "fashion-mnist") == CLOTHES
+    assert augmentation_for("my/pictures.npz") == DIGITS

@@ -214,7 +214,7 @@ def test_validation_is_for_choosing_and_train_is_refused(run: RunFolder) -> None
 def test_what_is_missing(run: RunFolder, trained_run: Path) -> None:
     with pytest.raises(UsageError, match="holds no exports; run 'edgedigits export"):
         compare([open_run(trained_run)])
-    with pytest.raises(UsageError, match="no variant int9; it has float32, "):
+    with pytest.raises(UsageError, match="no variant int9; there is float32, "):
         compare([run], only={"int8", "int9"})
     with pytest.raises(UsageError, match="--threads 0: must be 1 or more"):
         compare([run], threads=0)
