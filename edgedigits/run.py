@@ -194,6 +194,7 @@ def writing(path: Path) -> Iterator[None]:
             errno.EACCES: "no permission to write there; choose another folder",
             errno.EROFS: "the file system is read-only; choose another folder",
             errno.ENOTDIR: "a part of the path is a file; choose another folder",
+            errno.EEXIST: "a part of the path is a file; choose another folder",
         }.get(error.errno or 0, error.strerror or str(error))
         raise RunError(f"{path}: cannot write: {fix}") from error
 
