@@ -1,10 +1,10 @@
-"""Put the figures of ``benchmarks/results/*.json`` into ``docs/benchmarks.md``.
+"""Put the figures of ``benchmarks/results`` into ``docs/benchmarks.md`` and the reference page.
 
-    python benchmarks/render.py            writes the page
-    python benchmarks/render.py --check    exits with 1 when the page does not say what the files do
+    python benchmarks/render.py            writes the pages
+    python benchmarks/render.py --check    exits with 1 when a page does not say what the files do
 
-Each table stands between two comments that name its result file; the text around it is written by
-hand.
+In ``docs/benchmarks.md`` each table stands between two comments that name its result file; the text
+around it is written by hand. ``docs/reference-systems.md`` is rendered as a whole.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from edgedigits.reproduce.markdown import table
+from edgedigits.reproduce.page import render_page
+from edgedigits.reproduce.rows import mean_and_spread
+
 RESULTS = Path(__file__).parent / "results"
-PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+DOCS = Path(__file__).parent.parent / "docs"
+PAGE = DOCS / "benchmarks.md"
+REFERENCE_PAGE = DOCS / "reference-systems.md"
 
 Document = dict[str, Any]
-
-
-def table(headings: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table; every column but the first is set to the right."""
-    rule = ["---"] + ["---:"] * (len(headings) - 1)
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [headings, rule, *rows])
 
 
 def measured_on(document: Document) -> str:
@@ -34,12 +34,6 @@ def measured_on(document: Document) -> str:
     host = document["host"]
     versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
     return f"Measured on {host['processor']}, Python {host['python']}, {versions}."
-
-
-def mean_and_spread(values: list[float], digits: int) -> str:
-    """Mean ± sample standard deviation."""
-    spread = statistics.stdev(values) if len(values) > 1 else 0.0
-    return f"{statistics.fmean(values):.{digits}f} ± {spread:.{digits}f}"
 
 
 def mnist_variants(document: Document) -> str:
@@ -141,10 +135,33 @@ def startup(document: Document) -> str:
     return "\n\n".join([document["table"], measured_on(document)])
 
 
+def convert_large(document: Document) -> str:
+    """int8 of a large model by either tool."""
+    rows = [
+        [
+            row["tool"],
+            f"{row['seconds']:.0f}",
+            f"{row['peak_bytes'] / 1e9:.1f}",
+            f"{row['bytes']:,}",
+            f"{100 * row['accuracy']:.2f}",
+            f"{row['drop']:.3f} ({row['drop_low']:.3f} to {row['drop_high']:.3f})",
+            f"{100 * row['agreement']:.2f}",
+            f"{row['confidence_drift']:.5f}",
+        ]
+        for row in document["rows"]
+    ]
+    headings = [
+        "tool", "s", "peak GB", "bytes", "accuracy %", "drop, points (95 %)", "same answers %",
+        "drift",
+    ]  # fmt: skip
+    return "\n\n".join([table(headings, rows), measured_on(document)])
+
+
 RENDERERS: dict[str, Callable[[Document], str]] = {
     "mnist-variants": mnist_variants,
     "evaluate-speed": evaluate_speed,
     "startup": startup,
+    "convert-large": convert_large,
 }
 
 
@@ -167,13 +184,16 @@ def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; say if it differs")
-    page = PAGE.read_text(encoding="utf-8")
-    wanted = rendered(page)
-    if parser.parse_args().check:
-        if page != wanted:
-            sys.exit(f"{PAGE}: does not say what benchmarks/results do; run benchmarks/render.py")
-    else:
-        PAGE.write_text(wanted, encoding="utf-8")
+    check = parser.parse_args().check
+    wanted = {
+        PAGE: rendered(PAGE.read_text(encoding="utf-8")),
+        REFERENCE_PAGE: render_page(RESULTS / "reference", "../benchmarks/results/reference"),
+    }
+    for page, text in wanted.items():
+        if not check:
+            page.write_text(text, encoding="utf-8")
+        elif not page.is_file() or page.read_text(encoding="utf-8") != text:
+            sys.exit(f"{page}: does not say what benchmarks/results do; run benchmarks/render.py")
 
 
 if __name__ == "__main__":

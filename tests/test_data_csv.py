@@ -81,6 +81,8 @@ def test_any_block_size_and_line_end(
 ) -> None:
     """Blocks begin and end anywhere, also within "\\r\\n"; the last line may have no end."""
     monkeypatch.setattr(reading, "BLOCK", block)
+    if line_end != "\r":
+        monkeypatch.delattr(reading, "_read_slowly")  # the quick reader is enough
     images = make_images(9)
     labels = None if label_at is None else make_labels(9) * 124  # up to 992
     path = write_csv(tmp_path / "a.csv", images, labels, label_at=label_at or 0)
@@ -107,6 +109,25 @@ def test_numbers_written_otherwise_are_read_too(tmp_path: Path, old: str, new: s
     data = load_data(str(path))
     np.testing.assert_array_equal(data.train.images, images)
     np.testing.assert_array_equal(data.train.labels, labels)
+
+
+def test_line_ends_may_be_mixed(tmp_path: Path) -> None:
+    images = make_images(4)
+    path = write_csv(tmp_path / "a.csv", images, make_labels(4))
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r", 2).replace(b"\n", b"\r\n", 1))
+    np.testing.assert_array_equal(load_data(str(path)).train.images, images)
+
+
+@pytest.mark.parametrize(("at", "mark"), [(5, ";"), (5, "\n"), (784, ":")])
+def test_a_wrong_mark_between_numbers_is_placed(tmp_path: Path, at: int, mark: str) -> None:
+    """As many marks as there should be, so that only their kind tells."""
+    path = write_csv(tmp_path / "a.csv", make_images(3), make_labels(3))
+    header, *rows = path.read_text().splitlines()
+    parts = rows[1].split(",")
+    rows[1] = ",".join(parts[:at]) + mark + ",".join(parts[at:])
+    path.write_text("\n".join([header, *rows]))
+    with pytest.raises(DataError, match=r"line 3[:,] .*but the header has 785"):
+        load_data(str(path))
 
 
 @pytest.mark.parametrize("wrong", ["1 2", "1;2", "\x00", "-", "", "0x1", "²", "٣", "1_0", "1e999"])

@@ -93,10 +93,11 @@ SYSTEMS: tuple[System, ...] = (
                 TrainSettings(
                     "fashion-cnn",
                     epochs=40,
-                    batch_size=128,
-                    learning_rate=0.003,
+                    batch_size=64,
+                    learning_rate=0.002,
                     schedule="cosine",
                     augment=True,
+                    precision="bfloat16",
                 ),
                 THREE,
                 "The same layers on pictures mirrored, moved and scaled, at a falling rate.",
