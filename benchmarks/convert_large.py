@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgedigits.convert.recipes import RECIPES
+from edgedigits.convert.recipes import RECIPES, Tool
 from edgedigits.evaluate import evaluate_file
 from edgedigits.metrics import compare_paired
 from edgedigits.run import RunFolder, host_facts, package_versions, write_json
@@ -29,7 +29,7 @@ TOOLS = ("tflite-converter", "ai-edge-quantizer")
 PACKAGES = ("tensorflow", "tf-keras", "ai-edge-litert", "ai-edge-quantizer", "numpy")
 
 
-def convert(run: RunFolder, tool: str, target: Path) -> dict[str, float]:
+def convert(run: RunFolder, tool: Tool, target: Path) -> dict[str, float]:
     """Convert with one tool in this process; seconds and peak memory of all of it."""
     from edgedigits.calibration.make import load_calibration_set
     from edgedigits.convert import worker
@@ -40,7 +40,7 @@ def convert(run: RunFolder, tool: str, target: Path) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         pictures = save_pictures(Path(folder) / "calibration.npz", calibration)
         task = worker.Task("int8", "model", "int8", str(pictures), str(target))
-        document = {"run": str(run.path), "data_dir": None, "qat": {}, "tasks": []}
+        document: dict[str, Any] = {"run": str(run.path), "data_dir": None, "qat": {}, "tasks": []}
         job = worker.Job(document, worker.Events(sys.stderr))
         began = time.perf_counter()
         data = worker.convert(job, task, replace(RECIPES["int8"], tool=tool))

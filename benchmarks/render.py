@@ -157,11 +157,21 @@ def convert_large(document: Document) -> str:
     return "\n\n".join([table(headings, rows), measured_on(document)])
 
 
+def train_speed(document: Document) -> str:
+    """A training step of a large model, four ways."""
+    rows = [
+        [row["way"], f"{row['seconds']:.2f}", f"{row['ratio']:.2f}"] for row in document["rows"]
+    ]
+    headings = ["way", "s a step", "of Keras's Adam in float32"]
+    return "\n\n".join([table(headings, rows), measured_on(document)])
+
+
 RENDERERS: dict[str, Callable[[Document], str]] = {
     "mnist-variants": mnist_variants,
     "evaluate-speed": evaluate_speed,
     "startup": startup,
     "convert-large": convert_large,
+    "train-speed": train_speed,
 }
 
 

@@ -107,13 +107,15 @@ def compare(
     """
     if threads < 1:
         raise UsageError(f"--threads {threads}: must be 1 or more")
+    part = None
+    for run in runs:
+        part = _part(run, split, data_dir, progress, part)
+    assert part is not None
     files = {run.path: _files(run) for run in runs}
     _check_names(runs, files, only)
     evaluations: list[tuple[RunFolder, Evaluation]] = []
     classifiers: list[Classifier] = []
-    part = None
     for run in runs:
-        part = _part(run, split, data_dir, progress, part)
         present = _present_digests(run)
         for file in files[run.path]:
             if only is not None and file.stem not in only:
@@ -124,7 +126,6 @@ def compare(
             notes = (*evaluation.notes, *_stale_notes(classifier, present))
             evaluations.append((run, replace(evaluation, notes=notes)))
             classifiers.append(classifier)
-    assert part is not None
     if latency:
         progress.update("latency", 0, None, f"{len(classifiers)} variants in interleaved rounds")
         latencies = measure_latency(classifiers, part.pictures.images[:LATENCY_PICTURES])

@@ -1,7 +1,8 @@
-"""The fused Adam against a NumPy one, and training in bfloat16 with a float32 model to show."""
+"""The fused Adam against a NumPy one, training in bfloat16, and starting from other weights."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 from pathlib import Path
@@ -134,3 +135,48 @@ def test_a_checkpoint_in_bfloat16_goes_on(tmp_path: Path, tf_keras: Any) -> None
 def test_an_unknown_precision_is_refused() -> None:
     with pytest.raises(UsageError, match="--precision is int8; it must be float32 or bfloat16"):
         plan(TrainSettings("tiny-cnn", precision="int8"))  # type: ignore[arg-type]
+
+
+def test_starting_from_another_run_takes_what_fits_and_says_what_does_not(
+    tmp_path: Path, tf_keras: Any
+) -> None:
+    from edgedigits.errors import ModelFileError
+    from edgedigits.models.build import build
+    from edgedigits.models.registry import get_model
+    from edgedigits.train.starting import start_from
+
+    source = build(get_model("tiny-cnn"))
+    source.save(tmp_path / "source.keras")
+    target = build(get_model("tiny-cnn"))
+    narrow = tf_keras.Sequential([*target.layers[:-1], tf_keras.layers.Dense(7, name="dense_2")])
+    narrow.build((None, 28, 28, 1))
+    head = narrow.layers[-1].get_weights()
+    said = start_from(narrow, tmp_path / "source.keras")
+    assert said.endswith("3 of 4 layers; anew: dense_2")
+    for ours, theirs in zip(narrow.layers[:-1], source.layers[:-1], strict=True):
+        for got, expected in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+            np.testing.assert_array_equal(got, expected)
+    for got, expected in zip(narrow.layers[-1].get_weights(), head, strict=True):
+        np.testing.assert_array_equal(got, expected)
+    other = tf_keras.Sequential([tf_keras.Input((4,)), tf_keras.layers.Dense(2, name="x")])
+    with pytest.raises(ModelFileError, match="none of its layers has the name and shape"):
+        start_from(other, tmp_path / "source.keras")
+
+
+def test_init_is_recorded_and_a_missing_one_refused(tmp_path: Path, run_cli: RunCli) -> None:
+    data = small_npz(tmp_path / "small.npz")
+    options = ["--data", data, "--epochs", 1]
+    code, _, error = run_cli("train", "tiny-cnn", *options, "--run", tmp_path / "a")
+    assert code == 0, error
+    more = ["--run", tmp_path / "b", "--init", tmp_path / "a"]
+    code, _, error = run_cli("train", "tiny-cnn", *options, *more)
+    assert code == 0, error
+    assert "4 of 4 layers" in error
+    manifest = json.loads((tmp_path / "b" / "run.json").read_text())
+    digest = hashlib.sha256((tmp_path / "a" / "model.keras").read_bytes()).hexdigest()
+    assert manifest["init_sha256"] == digest
+    more = ["--run", tmp_path / "c", "--init", tmp_path / "nowhere"]
+    code, _, error = run_cli("train", "tiny-cnn", *options, *more)
+    assert (code, len(error.splitlines())) == (2, 1)
+    assert "--init" in error
+    assert not (tmp_path / "c").exists()

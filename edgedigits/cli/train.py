@@ -67,6 +67,13 @@ def train(
             help="float32, or bfloat16 for inner arithmetic: faster on processors that have it."
         ),
     ] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN|FILE",
+            help="Start from the weights of a run or .keras file, layer by layer where they fit.",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted training.")
     ] = False,
@@ -99,6 +106,7 @@ def train(
         validation=validation,
         seed=seed,
         precision=precision,  # type: ignore[arg-type]
+        init=init,
     )
     with progress() as shown:
         if resume:

@@ -143,7 +143,8 @@ def _setting_json(setting: Setting, runs: tuple[FinishedRun, ...]) -> Document:
     return {
         "name": setting.name,
         "about": setting.about,
-        "plan": {key: value for key, value in plan.items() if key not in ("data", "seed")},
+        "start": setting.start,
+        "plan": {key: plan[key] for key in plan if key not in ("data", "seed", "init")},
         "seeds": [_seed_json(run) for run in runs],
     }
 

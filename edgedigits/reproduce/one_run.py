@@ -61,7 +61,7 @@ def finish_run(
         UsageError: the folder was begun with other settings.
         EdgedigitsError: as the steps themselves.
     """
-    run = _trained(settings, path, data_dir, progress)
+    run = trained_run(settings, path, data_dir=data_dir, progress=progress)
     data = load_run_data(run, data_dir=data_dir, progress=progress)
     if not run.calibration_file.is_file():
         progress.say(f"calibrating {path}")
@@ -75,9 +75,14 @@ def finish_run(
     return FinishedRun(run, comparison, float32, data.test.images, refused)
 
 
-def _trained(
-    settings: TrainSettings, path: Path, data_dir: Path | None, progress: Progress
+def trained_run(
+    settings: TrainSettings,
+    path: Path,
+    *,
+    data_dir: Path | None = None,
+    progress: Progress = SILENT,
 ) -> RunFolder:
+    """Train a run, go on with it, or find it done; arguments and errors as :func:`finish_run`."""
     run = RunFolder(path)
     if not run.manifest_file.is_file():
         progress.say(f"training {settings.model} into {path}")
@@ -87,7 +92,7 @@ def _trained(
         return resume(settings, path, data_dir=data_dir, progress=progress).run
     recorded = manifest.get("settings", {})
     for name, value in plan(settings).to_json().items():
-        if name != "data" and recorded.get(name) != value:
+        if name not in ("data", "init") and recorded.get(name) != value:
             raise RunError(
                 f"{path}: was trained with {name} {recorded.get(name)}, and would be with {value} "
                 "now; move the folder away, or name other --runs"

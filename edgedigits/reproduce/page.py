@@ -152,6 +152,8 @@ def _plan(setting: Document) -> str:
         words.append("augmented")
     if plan["early_stopping"]:
         words.append(f"early stopping after {plan['early_stopping']} epochs without a better one")
+    if setting["start"]:
+        words.append(f"starting from the weights of {setting['start']}")
     if plan["precision"] != "float32":
         words.append(f"inner arithmetic in {plan['precision']}")
     return f"({', '.join(words)}.)"

@@ -12,9 +12,9 @@ from edgedigits.data.registry import load_data
 from edgedigits.predict import Predictions, predict_file
 from edgedigits.progress import SILENT, Progress
 from edgedigits.reproduce.data import Fraction, prepare_data
-from edgedigits.reproduce.one_run import FinishedRun, finish_run
+from edgedigits.reproduce.one_run import FinishedRun, finish_run, trained_run
 from edgedigits.reproduce.shrinking import Shrinking, shrink
-from edgedigits.reproduce.systems import Setting, System
+from edgedigits.reproduce.systems import Setting, System, find_systems
 from edgedigits.train import TrainSettings
 
 LARGE = 10_000_000  # parameters from which on a quick reproduction takes fewer pictures
@@ -79,8 +79,11 @@ def reproduce(
     for setting in system.settings:
         finished = []
         for seed in setting.seeds[:1] if quick else setting.seeds:
-            path = folder / f"{'quick-' if quick else ''}{system.name}-{setting.name}-seed{seed}"
+            path = run_path(folder, system, setting, seed, quick=quick)
             settings = _settings(setting, data, seed, quick)
+            if setting.start is not None:
+                start = _start(setting.start, folder, quick, data_dir, progress)
+                settings = replace(settings, init=str(start))
             finished.append(finish_run(settings, path, data_dir=data_dir, progress=progress))
         runs[setting.name] = tuple(finished)
     best = runs[system.settings[-1].name][0]
@@ -102,6 +105,24 @@ def reproduce(
         shrinking=small,
         seconds=time.perf_counter() - began,
     )
+
+
+def run_path(
+    folder: Path, system: System, setting: Setting, seed: int, *, quick: bool = False
+) -> Path:
+    """The folder of one run."""
+    return folder / f"{'quick-' if quick else ''}{system.name}-{setting.name}-seed{seed}"
+
+
+def _start(name: str, folder: Path, quick: bool, data_dir: Path | None, progress: Progress) -> Path:
+    """The trained run of another system, whose weights are the first of this one."""
+    (system,) = find_systems([name])
+    setting = system.settings[-1]
+    fraction = _fraction(system) if quick else None
+    data = prepare_data(system, folder, fraction, data_dir=data_dir, progress=progress)
+    settings = _settings(setting, data, setting.seeds[0], quick)
+    path = run_path(folder, system, setting, setting.seeds[0], quick=quick)
+    return trained_run(settings, path, data_dir=data_dir, progress=progress).path
 
 
 def _fraction(system: System) -> Fraction:

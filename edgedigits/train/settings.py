@@ -34,6 +34,8 @@ class TrainSettings:
         seed: of split, first weights, order and augmentation.
         precision: what layers compute in while training; ``"bfloat16"`` is faster on processors
             that have it. The model written is float32 in any case.
+        init: a run folder or ``.keras`` file whose weights to start from, for every layer of the
+            same name and shape; None: start from random weights.
     """
 
     model: str
@@ -47,6 +49,7 @@ class TrainSettings:
     validation: float | None = None
     seed: int | None = None
     precision: Precision | None = None
+    init: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Plan:
     validation: float
     seed: int
     precision: Precision
+    init: str | None = None
 
     @property
     def augmentation(self) -> Augmentation | None:

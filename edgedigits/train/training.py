@@ -18,6 +18,7 @@ from edgedigits.run import (
     code_digest,
     command_line,
     create_run,
+    file_digest,
     host_facts,
     package_versions,
     write_text,
@@ -32,6 +33,7 @@ from edgedigits.train.fitting import (
     measure,
 )
 from edgedigits.train.settings import Plan, TrainSettings, plan, recorded_plan
+from edgedigits.train.starting import init_file, start_from
 from edgedigits.train.state import (
     checkpoint_file,
     load_checkpoint,
@@ -106,12 +108,15 @@ def train(
     Raises:
         UsageError: a setting does not fit, or the run exists.
         MissingPackageError: the extra ``train`` is not installed.
+        ModelFileError: the file to start from cannot be used, or no layer of it fits.
         DataError: the data cannot be read, has no labels, or labels outside the model's head.
         RunError: the run folder cannot be written.
         TrainingError: training diverged.
         KeyboardInterrupt: the user stopped it; the best model so far is in the run.
     """
     made = plan(settings)
+    if made.init is not None:
+        init_file(made.init)
     check_new_run(path, overwrite=overwrite)
     import_tf_keras("training")
     dataset = load_data(made.data, data_dir=data_dir, progress=progress)
@@ -177,6 +182,7 @@ def _write_manifest(run: RunFolder, made: Plan, data: RunData, record: dict[str,
         data=record,
         seed=made.seed,
         settings=made.to_json(),
+        init_sha256=None if made.init is None else file_digest(init_file(made.init)),
         pictures={
             "train": len(data.train),
             "validation": len(data.validation),
@@ -202,6 +208,8 @@ def _train(
     if model is None:
         import_tf_keras().utils.set_random_seed(made.seed)
         model = build(get_model(made.model), made.precision)
+        if made.init is not None:
+            progress.say(start_from(model, init_file(made.init)))
         summary = summary_text(model)
         write_text(run.path / "summary.txt", summary)
         progress.say(summary)
