@@ -7,7 +7,7 @@ import statistics
 from typing import Any
 
 from edgedigits.report.rows import NOTHING, count, number, percent
-from edgedigits.reproduce.published import Published, PublishedLayer
+from edgedigits.reproduce.published import Published
 from edgedigits.reproduce.rows import Document, mean_and_spread, variant_row
 
 
@@ -18,29 +18,24 @@ def table(headings: list[str], rows: list[list[str]], *, left: int = 1) -> str:
 
 
 def layers_table(document: Document, published: Published) -> str:
-    """Layers and parameters, published beside ours."""
-    ours = list(document["layers"])
-    rows = []
-    for row in published.layers or [PublishedLayer(NOTHING, (), 0, 1)] * len(ours):
-        taken, ours = ours[: row.layers], ours[row.layers :]
-        known = bool(published.layers)
-        rows.append(
-            [
-                row.what,
-                _shape(row.output_shape) if known else NOTHING,
-                count(row.parameters) if known else NOTHING,
-                ", ".join(f"`{layer['name']}`" for layer in taken),
-                _shape(taken[-1]["output_shape"]),
-                count(sum(layer["parameters"] for layer in taken)),
-            ]
-        )
+    """Layers and parameters, published beside ours; ours alone where none are published."""
     totals = [
         ("total", published.parameters, document["parameters"]),
         ("trainable", published.trainable, document["trainable"]),
         ("not trainable", published.fixed, document["fixed"]),
     ]
-    for name, theirs, own in totals:
-        shown = NOTHING if theirs is None else f"**{count(theirs)}**"
+    ours = list(document["layers"])
+    if not published.layers:
+        rows = [_layer_cells([layer]) for layer in ours]
+        rows += [[f"**{name}**", "", f"**{count(own)}**"] for name, _, own in totals]
+        return table(["layer", "output shape", "parameters"], rows)
+    rows = []
+    for row in published.layers:
+        taken, ours = ours[: row.layers], ours[row.layers :]
+        theirs = [row.what, _shape(row.output_shape), count(row.parameters)]
+        rows.append([*theirs, *_layer_cells(taken)])
+    for name, theirs_total, own in totals:
+        shown = NOTHING if theirs_total is None else f"**{count(theirs_total)}**"
         rows.append([f"**{name}**", "", shown, "", "", f"**{count(own)}**"])
     headings = [
         "published layer",
@@ -51,6 +46,14 @@ def layers_table(document: Document, published: Published) -> str:
         "parameters",
     ]
     return table(headings, rows)
+
+
+def _layer_cells(layers: list[Document]) -> list[str]:
+    return [
+        ", ".join(f"`{layer['name']}`" for layer in layers),
+        _shape(layers[-1]["output_shape"]),
+        count(sum(layer["parameters"] for layer in layers)),
+    ]
 
 
 def _shape(shape: Any) -> str:

@@ -192,7 +192,7 @@ def _their_form(system: System, document: Document) -> Iterator[str]:
     if published.confusion:
         yield "### Confusion matrix, as its authors report it"
         labels = [str(label) for label in range(len(published.confusion))]
-        yield "Theirs:"
+        yield "Theirs; ours follows among the reports:"
         yield markdown.confusion_table(published.confusion, labels)
     if published.precision is not None:
         macro = best["macro"]
