@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import warnings
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,13 @@ from numpy.typing import NDArray
 from edgedigits.device.interpreter import load_runtime
 from edgedigits.errors import ConversionError, MissingPackageError
 
+Ranges = dict[str, tuple[float, float]]  # lowest and highest value by tensor name
+
 
 def to_quantised(
     float_file: bytes,
     representative: NDArray[np.float32],
-    input_range: tuple[float, float],
+    ranges: Ranges,
     *,
     dense_bits: Literal[4, 8],
 ) -> bytes:
@@ -26,7 +29,7 @@ def to_quantised(
     Args:
         float_file: a float32 ``.tflite`` file with the batch fixed to 1 and one signature.
         representative: float32 ``[n, ...]``, the calibration set as model inputs.
-        input_range: the model's input values for pixel 0 and pixel 255.
+        ranges: of its tensors over the calibration set, see :func:`true_ranges`.
         dense_bits: 4 halves the file where most weights are in Dense layers.
 
     Raises:
@@ -45,9 +48,12 @@ def to_quantised(
             job.add_static_config(".*", operations.ALL_SUPPORTED, 8, 8)
             job.add_static_config(".*", operations.FULLY_CONNECTED, 8, dense_bits)
             signature, input_name = _signature(float_file)
-            ranges = job.calibrate({signature: [{input_name: representative[:1]}]}, num_threads=1)
-            _set_true_ranges(ranges, float_file, representative, input_range)
-            result = job.quantize(ranges, enable_progress_report=False)
+            found = job.calibrate({signature: [{input_name: representative[:1]}]}, num_threads=1)
+            # Its own are a moving average over the pictures, which clips the logits.
+            for name in (name for name in ranges if found.get(name)):
+                for key, value in zip(("min", "max"), ranges[name], strict=True):
+                    found[name][key] = np.full_like(np.asarray(found[name][key]), value)
+            result = job.quantize(found, enable_progress_report=False)
     except Exception as error:  # whatever the quantizer's checks raise
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise ConversionError(f"int{dense_bits}: ai-edge-quantizer failed: {reason}") from error
@@ -60,21 +66,22 @@ def _signature(float_file: bytes) -> tuple[str, str]:
     return key, signatures[key]["inputs"][0]
 
 
-def _set_true_ranges(
-    ranges: dict[str, Any],
-    float_file: bytes,
-    representative: NDArray[np.float32],
-    input_range: tuple[float, float],
-) -> None:
-    """Replace the quantizer's ranges by the true minimum and maximum over the calibration set.
+def true_ranges(
+    float_file: bytes, representative: NDArray[np.float32], input_range: tuple[float, float]
+) -> Ranges:
+    """The lowest and highest value of every computed tensor over the calibration set.
 
-    Its own are a moving average over the pictures, which clips the logits.
+    Args:
+        float_file: as for :func:`to_quantised`.
+        representative: float32 ``[n, ...]``, the calibration set as model inputs.
+        input_range: the model's input values for pixel 0 and pixel 255, the range of its input.
     """
     runtime = load_runtime()
     interpreter = runtime.Interpreter(
         model_content=float_file,
         experimental_preserve_all_tensors=True,
         experimental_op_resolver_type=runtime.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        num_threads=os.cpu_count(),
     )
     interpreter.allocate_tensors()
     source = interpreter.get_input_details()[0]
@@ -82,7 +89,7 @@ def _set_true_ranges(
     tensors = [
         (tensor["name"], tensor["index"])
         for tensor in interpreter.get_tensor_details()
-        if ranges.get(tensor["name"]) and tensor["index"] not in constants
+        if tensor["name"] and tensor["index"] not in constants
     ]
     lows = dict.fromkeys((name for name, _ in tensors), np.inf)
     highs = dict.fromkeys((name for name, _ in tensors), -np.inf)
@@ -94,10 +101,7 @@ def _set_true_ranges(
             lows[name] = min(lows[name], float(values.min()))
             highs[name] = max(highs[name], float(values.max()))
     lows[source["name"]], highs[source["name"]] = input_range
-    for name, _ in tensors:
-        like = np.asarray(ranges[name]["min"])
-        ranges[name]["min"] = np.full_like(like, lows[name])
-        ranges[name]["max"] = np.full_like(like, highs[name])
+    return {name: (lows[name], highs[name]) for name, _ in tensors}
 
 
 def _constant_tensors(float_file: bytes) -> set[int]:

@@ -86,6 +86,7 @@ class Job:
             ) from error
         self._models: dict[str, Any] = {}
         self._float_files: dict[str, bytes] = {}
+        self._ranges: dict[tuple[str, str], Any] = {}
 
     @cached_property
     def data(self) -> Any:
@@ -119,6 +120,16 @@ class Job:
                 self.model(source), RECIPES["float32"], input_shape=self.input_shape
             )
         return self._float_files[source]
+
+    def ranges(self, source: str, calibration: str) -> Any:
+        """Ranges of a model's tensors over the calibration set, found once."""
+        if (source, calibration) not in self._ranges:
+            from edgedigits.convert.mixed import true_ranges
+
+            self._ranges[source, calibration] = true_ranges(
+                self.float_file(source), self.inputs(calibration), self.input_range
+            )
+        return self._ranges[source, calibration]
 
 
 def with_full_range(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -159,7 +170,7 @@ def convert(job: Job, task: Task, recipe: Recipe) -> bytes:
         return to_quantised(
             job.float_file(task.source),
             job.inputs(task.calibration),
-            job.input_range,
+            job.ranges(task.source, task.calibration),
             dense_bits=8 if recipe.name == "int8" else 4,
         )
     model = job.model(task.source)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import time
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from edgedigits.device.classifier import Classifier
 from edgedigits.errors import DataError, UsageError
 from edgedigits.metrics import ClassificationReport, classification_report
 from edgedigits.progress import SILENT, Progress
-from edgedigits.run import RunFolder
+from edgedigits.run import RunFolder, file_digest
 from edgedigits.run_data import apply_split, load_split
 
 SPLITS = ("test", "validation", "train", "all")
@@ -271,23 +271,29 @@ def evaluate(classifier: Classifier, part: Part, answers: Answers | None = None)
     answers = answer(classifier, part) if answers is None else answers
     truth = part.pictures.labels
     assert truth is not None
-    data = classifier.path.read_bytes()
+    digest = file_digest(classifier.path)
     return Evaluation(
         file=classifier.path,
         variant=classifier.variant,
-        file_digest=hashlib.sha256(data).hexdigest(),
+        file_digest=digest,
         data=part.data,
         split=part.split,
         data_digest=part.pictures.digest,
         class_names=part.class_names,
-        bytes=len(data),
-        gzip_bytes=len(gzip.compress(data, mtime=0)),
+        bytes=classifier.path.stat().st_size,
+        gzip_bytes=_gzip_bytes(classifier.path, digest),
         report=classification_report(truth, answers.scores.argmax(axis=1), part.class_names),
         truth=truth,
         scores=answers.scores,
         seconds=answers.seconds,
         notes=(*part.notes, *classifier.assumptions, *_label_note(classifier, part)),
     )
+
+
+@lru_cache(maxsize=64)  # half a minute for the largest models, asked for once a comparison
+def _gzip_bytes(path: Path, digest: str) -> int:
+    """Size after gzip of the file that has this digest."""
+    return len(gzip.compress(path.read_bytes(), mtime=0))
 
 
 def _label_note(classifier: Classifier, part: Part) -> tuple[str, ...]:

@@ -77,7 +77,7 @@ SYSTEMS: tuple[System, ...] = (
                 "Settings are not published. Six epochs on augmented pictures.",
             ),
         ),
-        shrink=(0.875, 0.5, 0.35, 0.35),
+        shrink=(0.875, 0.5, 0.4),
     ),
     System(
         key="R2",
