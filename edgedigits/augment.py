@@ -8,7 +8,7 @@ of tiles, one above the other with empty rows between, so that no ink reaches a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import cv2
@@ -46,6 +46,18 @@ class Augmentation:
     elastic_sigma: float = 4.0
     stroke: float = 0.6
     flip: float = 0.0
+
+    def scaled(self, strength: float) -> Augmentation:
+        """The same changes, each ``strength`` times as far; how often is mirrored stays."""
+        return replace(
+            self,
+            shift=self.shift * strength,
+            rotation=self.rotation * strength,
+            shear=self.shear * strength,
+            scale=self.scale * strength,
+            elastic_alpha=self.elastic_alpha * strength,
+            stroke=self.stroke * strength,
+        )
 
 
 OFF = Augmentation(0, 0, 0, 0, 0, 4.0, 0)

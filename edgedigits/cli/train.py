@@ -46,6 +46,10 @@ def train(
             help="Shift, turn, shear, scale and warp the training pictures, and vary the stroke.",
         ),
     ] = None,
+    augment_strength: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="How far --augment goes, above 0 to 1. Default: 1."),
+    ] = None,
     early_stopping: Annotated[
         int | None,
         typer.Option(
@@ -102,6 +106,7 @@ def train(
         learning_rate=learning_rate,
         schedule=schedule,  # type: ignore[arg-type]  # checked with the other settings
         augment=augment,
+        augment_strength=augment_strength,
         early_stopping=early_stopping,
         validation=validation,
         seed=seed,

@@ -92,7 +92,7 @@ def trained_run(
         return resume(settings, path, data_dir=data_dir, progress=progress).run
     recorded = manifest.get("settings", {})
     for name, value in plan(settings).to_json().items():
-        if name not in ("data", "init") and recorded.get(name) != value:
+        if name not in ("data", "init") and name in recorded and recorded[name] != value:
             raise RunError(
                 f"{path}: was trained with {name} {recorded.get(name)}, and would be with {value} "
                 "now; move the folder away, or name other --runs"

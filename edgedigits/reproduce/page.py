@@ -149,7 +149,8 @@ def _plan(setting: Document) -> str:
         "falling on a cosine" if plan["schedule"] == "cosine" else "constant",
     ]
     if plan["augment"]:
-        words.append("augmented")
+        strength = plan.get("augment_strength", 1.0)
+        words.append("augmented" if strength == 1 else f"augmented at strength {strength:g}")
     if plan["early_stopping"]:
         words.append(f"early stopping after {plan['early_stopping']} epochs without a better one")
     if setting["start"]:

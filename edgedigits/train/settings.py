@@ -29,6 +29,7 @@ class TrainSettings:
         learning_rate: Adam's, above 0.
         schedule: ``"constant"``, or ``"cosine"``: falling to 0 over all epochs.
         augment: whether training pictures are changed as :mod:`edgedigits.augment` does.
+        augment_strength: how far, above 0 to 1; small networks may underfit at 1, the default.
         early_stopping: epochs without a better one before the training ends; 0: never.
         validation: share of the training pictures held back to choose the best epoch, 0 to 1.
         seed: of split, first weights, order and augmentation.
@@ -45,6 +46,7 @@ class TrainSettings:
     learning_rate: float | None = None
     schedule: Schedule | None = None
     augment: bool | None = None
+    augment_strength: float | None = None
     early_stopping: int | None = None
     validation: float | None = None
     seed: int | None = None
@@ -63,6 +65,7 @@ class Plan:
     learning_rate: float
     schedule: Schedule
     augment: bool
+    augment_strength: float
     early_stopping: int
     validation: float
     seed: int
@@ -74,7 +77,8 @@ class Plan:
         """How pictures are changed; None: not at all."""
         if not self.augment:
             return None
-        return augmentation_for(self.data, get_model(self.model).training.data)
+        full = augmentation_for(self.data, get_model(self.model).training.data)
+        return full.scaled(self.augment_strength)
 
     def to_json(self) -> dict[str, Any]:
         """As in ``run.json``, where the augmentation's amounts are recorded with it."""
@@ -107,6 +111,7 @@ def plan(settings: TrainSettings) -> Plan:
         "learning_rate": defaults.learning_rate,
         "schedule": "constant",
         "augment": False,
+        "augment_strength": 1.0,
         "early_stopping": defaults.early_stopping or 0,
         "validation": VALIDATION,
         "seed": 0,
@@ -155,6 +160,10 @@ def _check(made: Plan) -> None:
             raise UsageError(f"--{name.replace('_', '-')} is {value:g}; it must be above 0")
     if made.early_stopping < 0:
         raise UsageError(f"--early-stopping is {made.early_stopping}; it must be 0 or more")
+    if not 0 < made.augment_strength <= 1:
+        raise UsageError(
+            f"--augment-strength is {made.augment_strength:g}; it must be above 0, 1 at most"
+        )
     if not 0 < made.validation < 1:
         raise UsageError(f"--validation is {made.validation:g}; it must lie between 0 and 1")
     if made.seed < 0:
