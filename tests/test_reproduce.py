@@ -81,12 +81,12 @@ def test_each_system_has_its_data_and_seeds() -> None:
         assert {setting.seeds for setting in system.settings} == {seeds}
 
 
-def test_a_start_is_from_the_same_split() -> None:
+def test_what_goes_before_is_of_the_same_model_and_split() -> None:
     """Or pictures that one validates with would be among those the other learnt from."""
-    (setting,) = BY_NAME["alexnet-digits"].settings
-    first = BY_NAME[str(setting.start)]
-    assert (first.data, first.settings[-1].seeds[0]) == ("mnist", setting.seeds[0])
-    assert plan(first.settings[-1].train).validation == plan(setting.train).validation
+    (setting,) = BY_NAME["alexnet-number"].settings
+    assert setting.before is not None
+    first, second = plan(setting.before), plan(setting.train)
+    assert (first.model, first.validation) == (second.model, second.validation)
 
 
 # --- choosing -----------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from edgedigits.run import (
     read_json,
     write_json,
 )
+from edgedigits.train.settings import plan as plan_of
 
 PACKAGES = (
     "tensorflow",
@@ -143,7 +144,7 @@ def _setting_json(setting: Setting, runs: tuple[FinishedRun, ...]) -> Document:
     return {
         "name": setting.name,
         "about": setting.about,
-        "start": setting.start,
+        "before": None if setting.before is None else plan_of(setting.before).to_json(),
         "plan": {key: plan[key] for key in plan if key not in ("data", "seed", "init")},
         "seeds": [_seed_json(run) for run in runs],
     }

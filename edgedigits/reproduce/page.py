@@ -142,6 +142,12 @@ def _heading(setting: Document) -> str:
 
 def _plan(setting: Document) -> str:
     plan = setting["plan"]
+    first = setting["before"]
+    before = f"First {_words(first)}; then {_words(plan)}" if first else _words(plan)
+    return f"({before}.)"
+
+
+def _words(plan: Document) -> str:
     words = [
         f"{plan['epochs']} epochs",
         f"batch {plan['batch_size']}",
@@ -153,11 +159,9 @@ def _plan(setting: Document) -> str:
         words.append("augmented" if strength == 1 else f"augmented at strength {strength:g}")
     if plan["early_stopping"]:
         words.append(f"early stopping after {plan['early_stopping']} epochs without a better one")
-    if setting["start"]:
-        words.append(f"starting from the weights of {setting['start']}")
     if plan["precision"] != "float32":
         words.append(f"inner arithmetic in {plan['precision']}")
-    return f"({', '.join(words)}.)"
+    return ", ".join(words)
 
 
 def _exploration(document: Document, pictures: str) -> Iterator[str]:

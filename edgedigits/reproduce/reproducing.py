@@ -14,7 +14,7 @@ from edgedigits.progress import SILENT, Progress
 from edgedigits.reproduce.data import Fraction, prepare_data
 from edgedigits.reproduce.one_run import FinishedRun, finish_run, trained_run
 from edgedigits.reproduce.shrinking import Shrinking, shrink
-from edgedigits.reproduce.systems import Setting, System, find_systems
+from edgedigits.reproduce.systems import System
 from edgedigits.train import TrainSettings
 
 LARGE = 10_000_000  # parameters from which on a quick reproduction takes fewer pictures
@@ -79,11 +79,13 @@ def reproduce(
     for setting in system.settings:
         finished = []
         for seed in setting.seeds[:1] if quick else setting.seeds:
-            path = run_path(folder, system, setting, seed, quick=quick)
-            settings = _settings(setting, data, seed, quick)
-            if setting.start is not None:
-                start = _start(setting.start, folder, quick, data_dir, progress)
-                settings = replace(settings, init=str(start))
+            path = folder / f"{'quick-' if quick else ''}{system.name}-{setting.name}-seed{seed}"
+            settings = _settings(setting.train, data, seed, quick)
+            if setting.before is not None:
+                first = path.with_name(f"{path.name}-before")
+                before = _settings(setting.before, data, seed, quick)
+                trained_run(before, first, data_dir=data_dir, progress=progress)
+                settings = replace(settings, init=str(first))
             finished.append(finish_run(settings, path, data_dir=data_dir, progress=progress))
         runs[setting.name] = tuple(finished)
     best = runs[system.settings[-1].name][0]
@@ -107,32 +109,14 @@ def reproduce(
     )
 
 
-def run_path(
-    folder: Path, system: System, setting: Setting, seed: int, *, quick: bool = False
-) -> Path:
-    """The folder of one run."""
-    return folder / f"{'quick-' if quick else ''}{system.name}-{setting.name}-seed{seed}"
-
-
-def _start(name: str, folder: Path, quick: bool, data_dir: Path | None, progress: Progress) -> Path:
-    """The trained run of another system, whose weights are the first of this one."""
-    (system,) = find_systems([name])
-    setting = system.settings[-1]
-    fraction = _fraction(system) if quick else None
-    data = prepare_data(system, folder, fraction, data_dir=data_dir, progress=progress)
-    settings = _settings(setting, data, setting.seeds[0], quick)
-    path = run_path(folder, system, setting, setting.seeds[0], quick=quick)
-    return trained_run(settings, path, data_dir=data_dir, progress=progress).path
-
-
 def _fraction(system: System) -> Fraction:
     from edgedigits.models.registry import get_model
 
     return QUICK_LARGE if get_model(system.name).parameters > LARGE else QUICK
 
 
-def _settings(setting: Setting, data: str, seed: int, quick: bool) -> TrainSettings:
-    settings = replace(setting.train, data=data, seed=seed)
+def _settings(train: TrainSettings, data: str, seed: int, quick: bool) -> TrainSettings:
+    settings = replace(train, data=data, seed=seed)
     return replace(settings, epochs=QUICK_EPOCHS) if quick else settings
 
 
