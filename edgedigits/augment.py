@@ -63,7 +63,7 @@ class Augmentation:
 OFF = Augmentation(0, 0, 0, 0, 0, 4.0, 0)
 DIGITS = Augmentation()
 CLOTHES = Augmentation(
-    shift=1, rotation=3, shear=0, scale=0.05, elastic_alpha=0, stroke=0, flip=0.5
+    shift=1.5, rotation=4, shear=0, scale=0.08, elastic_alpha=0, stroke=0, flip=0.5
 )
 
 
