@@ -46,6 +46,7 @@ def finish_run(
     settings: TrainSettings,
     path: Path,
     *,
+    trains_further: bool = True,
     data_dir: Path | None = None,
     progress: Progress = SILENT,
 ) -> FinishedRun:
@@ -54,6 +55,7 @@ def finish_run(
     Args:
         settings: how to train, data and seed included.
         path: the run folder, new or begun.
+        trains_further: whether variants are made that fine-tune the model first.
         data_dir: where downloaded data lies.
         progress: told of every step.
 
@@ -66,9 +68,10 @@ def finish_run(
     if not run.calibration_file.is_file():
         progress.say(f"calibrating {path}")
         save_calibration_set(run, calibration_set(data, seed=settings.seed or 0))
-    refused = export_missing(
-        run, choose_variants(run, [], everything=True, source="model"), data_dir, progress
-    )
+    variants = choose_variants(run, [], everything=True, source="model")
+    if not trains_further:
+        variants = [variant for variant in variants if not variant.recipe.trains]
+    refused = export_missing(run, variants, data_dir, progress)
     comparison = compare([run], data_dir=data_dir, progress=progress)
     save_comparison(comparison, [run], data_dir=data_dir, progress=progress)
     float32 = next(e for e in comparison.evaluations if e.variant == "float32")

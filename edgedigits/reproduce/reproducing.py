@@ -86,7 +86,16 @@ def reproduce(
                 before = _settings(setting.before, data, seed, quick)
                 trained_run(before, first, data_dir=data_dir, progress=progress)
                 settings = replace(settings, init=str(first))
-            finished.append(finish_run(settings, path, data_dir=data_dir, progress=progress))
+            finished.append(
+                finish_run(
+                    settings,
+                    path,
+                    # More training would not be the published training any more.
+                    trains_further=setting.name != "published",
+                    data_dir=data_dir,
+                    progress=progress,
+                )
+            )
         runs[setting.name] = tuple(finished)
     best = runs[system.settings[-1].name][0]
     small = None

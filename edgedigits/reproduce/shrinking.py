@@ -22,7 +22,7 @@ from edgedigits.train import import_model
 
 RECIPES = ("int8", "int4")
 MAX_DROP = 0.1  # percentage points against float32, on the validation part
-EPOCHS = 15  # of retraining a step
+EPOCHS = 12  # of retraining a step
 BATCH_SIZE = 128
 
 
