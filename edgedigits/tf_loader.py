@@ -41,6 +41,8 @@ def import_tf_keras(job: str = "training") -> Any:
             import tf_keras
         except ImportError as error:
             raise MissingPackageError(job, "train", "tf-keras") from error
+        # Looks for a GPU once and for all, and complains where there is none.
+        tf.config.list_physical_devices("GPU")
     tf.get_logger().setLevel("ERROR")
     return tf_keras
 

@@ -53,6 +53,10 @@ def prune(
             help="Change the pictures while retraining. Default: as the run's training did.",
         ),
     ] = None,
+    augment_strength: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="How far, above 0 to 1. Default: as training did."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the order of the pictures.")] = 0,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
@@ -73,6 +77,7 @@ def prune(
         learning_rate=learning_rate,
         seed=seed,
         augment=augment,
+        augment_strength=augment_strength,
     )
     with progress() as shown:
         result = prune_run(open_run(run), settings, data_dir=data_dir, progress=shown)

@@ -47,6 +47,7 @@ class PruneSettings:
         batch_size: pictures a step; None: as the run was trained, or 32.
         augment: whether pictures are changed while retraining, as the run's own training would;
             None: as its training did.
+        augment_strength: how far, above 0 to 1; None: as far as its training went, or 1.
     """
 
     method: Method = "magnitude"
@@ -56,6 +57,7 @@ class PruneSettings:
     seed: int = 0
     batch_size: int | None = None
     augment: bool | None = None
+    augment_strength: float | None = None
 
 
 @dataclass(frozen=True)
@@ -220,6 +222,9 @@ def _check(settings: PruneSettings) -> float:
         raise UsageError(f"--epochs is {settings.epochs}; it must be 1 or more")
     if settings.batch_size is not None and settings.batch_size < 1:
         raise UsageError(f"--batch-size is {settings.batch_size}; it must be 1 or more")
+    strength = settings.augment_strength
+    if strength is not None and not 0 < strength <= 1:
+        raise UsageError(f"--augment-strength is {strength:g}; it must be above 0, 1 at most")
     if not settings.learning_rate > 0:
         raise UsageError(f"--learning-rate is {settings.learning_rate:g}; it must be above 0")
     if settings.seed < 0:
@@ -233,6 +238,8 @@ def _augmentation(
     amounts = recorded.get("augmentation")
     if settings.augment is False or (settings.augment is None and amounts is None):
         return None
+    if settings.augment_strength is not None:
+        return augmentation_for(data).scaled(settings.augment_strength)
     return augmentation_for(data) if amounts is None else Augmentation(**amounts)
 
 

@@ -24,6 +24,7 @@ RECIPES = ("int8", "int4")
 MAX_DROP = 0.1  # percentage points against float32, on the validation part
 EPOCHS = 12  # of retraining a step
 BATCH_SIZE = 128
+AUGMENT_STRENGTH = 0.5  # narrow networks underfit at full strength
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,12 @@ def _step(
         )
         shutil.rmtree(small.path.with_name(f"{small.name}.previous"), ignore_errors=True)
         settings = PruneSettings(
-            "channels", sparsity, epochs=epochs, batch_size=BATCH_SIZE, augment=True
+            "channels",
+            sparsity,
+            epochs=epochs,
+            batch_size=BATCH_SIZE,
+            augment=True,
+            augment_strength=AUGMENT_STRENGTH,
         )
         prune(small, settings, data_dir=data_dir, progress=progress)
     variants = choose_variants(small, list(RECIPES), everything=False, source="channels")
