@@ -25,8 +25,6 @@ from edgedigits.train import TrainSettings
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("tensorflow")]
 
-QUICK_LIMIT = 120  # seconds, on an idle machine
-
 
 def _answers(file: Path, images: np.ndarray) -> list[int]:
     """What an int8 file answers, by the bare runtime, one picture at a time."""
