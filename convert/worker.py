@@ -85,7 +85,8 @@ class Job:
                 f"{self.run.manifest_file}: does not say what the model takes; train again"
             ) from error
         self._models: dict[str, Any] = {}
-        self._float_files: dict[str, bytes] = {}
+        self._equalised: dict[tuple[str, str], Any] = {}
+        self._float_files: dict[int, bytes] = {}  # by the model's identity
         self._ranges: dict[tuple[str, str], Any] = {}
 
     @cached_property
@@ -111,23 +112,35 @@ class Job:
             images = np.array(stored["images"], dtype=np.uint8)
         return model_input(with_full_range(images), self.input_shape, self.input_range)
 
-    def float_file(self, source: str) -> bytes:
-        """The float32 conversion of a model, made once."""
-        if source not in self._float_files:
+    def equalised(self, source: str, calibration: str) -> Any:
+        """A model with its scales moved so that eight bits hold its weights; made once."""
+        if (source, calibration) not in self._equalised:
+            from edgedigits.convert.equalise import equalise
+            from edgedigits.keras_files import load_keras
+
+            model = load_keras(self.run.model_file(source))
+            changed = equalise(model, self.inputs(calibration))
+            self._equalised[source, calibration] = model if changed else self.model(source)
+        return self._equalised[source, calibration]
+
+    def float_file(self, source: str, calibration: str = "") -> bytes:
+        """The float32 conversion of a model, or of the equalised one; made once."""
+        model = self.equalised(source, calibration) if calibration else self.model(source)
+        if id(model) not in self._float_files:
             from edgedigits.convert.tflite import to_tflite
 
-            self._float_files[source] = to_tflite(
-                self.model(source), RECIPES["float32"], input_shape=self.input_shape
+            self._float_files[id(model)] = to_tflite(
+                model, RECIPES["float32"], input_shape=self.input_shape
             )
-        return self._float_files[source]
+        return self._float_files[id(model)]
 
     def ranges(self, source: str, calibration: str) -> Any:
-        """Ranges of a model's tensors over the calibration set, found once."""
+        """Ranges of the equalised model's tensors over the calibration set, found once."""
         if (source, calibration) not in self._ranges:
             from edgedigits.convert.mixed import true_ranges
 
             self._ranges[source, calibration] = true_ranges(
-                self.float_file(source), self.inputs(calibration), self.input_range
+                self.float_file(source, calibration), self.inputs(calibration), self.input_range
             )
         return self._ranges[source, calibration]
 
@@ -168,12 +181,15 @@ def convert(job: Job, task: Task, recipe: Recipe) -> bytes:
         from edgedigits.convert.mixed import to_quantised
 
         return to_quantised(
-            job.float_file(task.source),
+            job.float_file(task.source, task.calibration),
             job.inputs(task.calibration),
             job.ranges(task.source, task.calibration),
             dense_bits=8 if recipe.name == "int8" else 4,
         )
-    model = job.model(task.source)
+    if recipe.weights == "int8" and not recipe.trains:
+        model = job.equalised(task.source, task.calibration)
+    else:
+        model = job.model(task.source)
     if recipe.trains:
         from edgedigits.convert.qat import QatSettings, quantisation_aware
 
