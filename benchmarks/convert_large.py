@@ -1,4 +1,4 @@
-"""int8 of a large model by TFLiteConverter and by ai-edge-quantizer: memory, time, bytes, answers.
+"""int8 of a large model by either tool, with equalisation and without: memory, time, answers.
 
     python benchmarks/convert_large.py runs/reproduce/alexnet-number-ours-seed0
 
@@ -9,6 +9,7 @@ Writes ``benchmarks/results/convert-large.json``.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import resource
 import subprocess
@@ -29,7 +30,7 @@ TOOLS = ("tflite-converter", "ai-edge-quantizer")
 PACKAGES = ("tensorflow", "tf-keras", "ai-edge-litert", "ai-edge-quantizer", "numpy")
 
 
-def convert(run: RunFolder, tool: Tool, target: Path) -> dict[str, float]:
+def convert(run: RunFolder, tool: Tool, plain: bool, target: Path) -> dict[str, float]:
     """Convert with one tool in this process; seconds and peak memory of all of it."""
     from edgedigits.calibration.make import load_calibration_set
     from edgedigits.convert import worker
@@ -42,6 +43,8 @@ def convert(run: RunFolder, tool: Tool, target: Path) -> dict[str, float]:
         task = worker.Task("int8", "model", "int8", str(pictures), str(target))
         document: dict[str, Any] = {"run": str(run.path), "data_dir": None, "qat": {}, "tasks": []}
         job = worker.Job(document, worker.Events(sys.stderr))
+        if plain:
+            job.equalised = lambda source, calibration: job.model(source)  # type: ignore[method-assign]
         began = time.perf_counter()
         data = worker.convert(job, task, replace(RECIPES["int8"], tool=tool))
         seconds = time.perf_counter() - began
@@ -50,9 +53,10 @@ def convert(run: RunFolder, tool: Tool, target: Path) -> dict[str, float]:
     return {"seconds": seconds, "peak_bytes": peak}
 
 
-def in_child(run: Path, tool: str, target: Path) -> dict[str, Any]:
+def in_child(run: Path, tool: str, plain: bool, target: Path) -> dict[str, Any]:
     """The same in a process of its own."""
     command = [sys.executable, __file__, str(run), "--tool", tool, "--target", str(target)]
+    command += ["--plain"] if plain else []
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
@@ -62,24 +66,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("--tool", choices=TOOLS)
+    parser.add_argument("--plain", action="store_true")
     parser.add_argument("--target", type=Path)
     arguments = parser.parse_args()
     run = RunFolder(arguments.run)
     if arguments.tool:
-        print(json.dumps(convert(run, arguments.tool, arguments.target)))
+        print(json.dumps(convert(run, arguments.tool, arguments.plain, arguments.target)))
         return
-    reference, _ = evaluate_file(run.export_file("float32"), None)
+    reference, _ = evaluate_file(run.export_file("float32"), None, threads=2)
+    recorded = run.manifest()["data"]["data_dir"]
+    data_dir = None if recorded is None else Path(recorded)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for tool in TOOLS:
-            target = Path(folder) / f"{tool}.tflite"
-            row = in_child(arguments.run, tool, target)
+        for tool, plain in itertools.product(TOOLS, (True, False)):
+            target = Path(folder) / "int8.tflite"
+            row = in_child(arguments.run, tool, plain, target)
             name = run.manifest()["data"]["name"]
-            evaluation, _ = evaluate_file(target, name)
+            evaluation, _ = evaluate_file(target, name, data_dir=data_dir, threads=2)
             paired = compare_paired(reference.truth, reference.scores, evaluation.scores)
             rows.append(
                 {
                     "tool": tool,
+                    "equalised": not plain,
                     **row,
                     "bytes": evaluation.bytes,
                     "accuracy": evaluation.report.accuracy,

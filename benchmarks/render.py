@@ -139,7 +139,7 @@ def convert_large(document: Document) -> str:
     """int8 of a large model by either tool."""
     rows = [
         [
-            row["tool"],
+            row["tool"] + ("" if row["equalised"] else ", without equalisation"),
             f"{row['seconds']:.0f}",
             f"{row['peak_bytes'] / 1e9:.1f}",
             f"{row['bytes']:,}",

@@ -88,7 +88,7 @@ SYSTEMS: tuple[System, ...] = (
                 ),
             ),
         ),
-        shrink=(0.875, 0.5, 0.4),
+        shrink=(0.875, 0.5),
     ),
     System(
         key="R2",
