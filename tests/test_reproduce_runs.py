@@ -171,8 +171,10 @@ def test_shrinking_prunes_the_step_before_and_judges_by_the_large_file(small_run
     assert first.parameters == 9 * 8 + 8 + 72 * 16 + 16 + 784 * 32 + 32 + 320 + 10
     assert second.parameters == 9 * 4 + 4 + 36 * 8 + 8 + 392 * 16 + 16 + 160 + 10
     assert second.bytes < first.bytes < result.int8_bytes < result.float32_bytes
-    good = [file for file in result.files if file.validation_drop <= result.max_drop]
+    good = [file for file in result.files if file.validation_drop < result.max_drop + 1e-6]
     assert result.chosen == (min(good, key=lambda file: file.bytes) if good else None)
+    both = [file for file in good if file.test.drop < result.max_drop + 1e-6]
+    assert result.confirmed == (min(both, key=lambda file: file.bytes) if both else None)
     large = small_run.float32
     for step in (1, 2):
         run = RunFolder(small_run.run.path.with_name(f"run-shrunk{step}"))

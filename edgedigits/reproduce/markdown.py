@@ -8,7 +8,7 @@ from typing import Any
 
 from edgedigits.report.rows import NOTHING, count, number, percent
 from edgedigits.reproduce.published import Published
-from edgedigits.reproduce.rows import Document, mean_and_spread, variant_row
+from edgedigits.reproduce.rows import Document, macro, mean_and_spread, variant_row
 
 
 def table(headings: list[str], rows: list[list[str]], *, left: int = 1) -> str:
@@ -160,6 +160,9 @@ def classification_table(evaluation: Document) -> str:
         average = evaluation[name]
         cells = [number(average[key], 4) for key in ("precision", "recall", "f1")]
         rows.append([f"{name} average", *cells, count(average["support"])])
+    if any(not row["true_samples"] for row in evaluation["per_class"]):
+        cells = [number(macro(evaluation, key), 4) for key in ("precision", "recall", "f1")]
+        rows.append(["macro average of the data's classes", *cells, count(evaluation["n"])])
     return table(["class", "precision", "recall", "F1", "support"], rows)
 
 
@@ -170,7 +173,9 @@ def per_class_table(evaluation: Document, published: Published) -> str:
     rows = []
     for row in evaluation["per_class"]:
         cells = [_class(row, evaluation)]
-        if theirs:
+        if theirs and row["class"] not in theirs:
+            cells += [NOTHING] * 6
+        elif theirs:
             their = theirs[row["class"]]
             cells += [count(their.true_samples), count(their.classified_samples)]
             cells += [number(getattr(their, key), 4) for key in keys]
@@ -218,7 +223,7 @@ def shrinking_table(shrinking: Document) -> str:
     """The small files on the way to the smallest."""
     rows = []
     for file in shrinking["files"]:
-        mark = "**" if file == shrinking["chosen"] else ""
+        mark = "**" if file == shrinking["confirmed"] else ""
         test = file["test"]
         rows.append(
             [

@@ -69,8 +69,16 @@ def _overall(published: Published, key: str) -> str:
 
 
 def _macro(setting: Document, key: str) -> str:
-    values = [seed["evaluation"]["macro"][key] for seed in setting["seeds"]]
-    return number(statistics.fmean(values), 4)
+    return number(statistics.fmean(macro(seed["evaluation"], key) for seed in setting["seeds"]), 4)
+
+
+def macro(evaluation: Document, key: str) -> float:
+    """Mean of a measure over the classes that the data has.
+
+    A head may be wider than the data. One stray answer beyond it would add a class of nothing to
+    the mean that ``evaluation["macro"]`` holds, which is scikit-learn's.
+    """
+    return statistics.fmean(row[key] for row in evaluation["per_class"] if row["true_samples"])
 
 
 def variant_row(seed: Document, variant: str) -> Document | None:
