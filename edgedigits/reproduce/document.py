@@ -14,10 +14,11 @@ from edgedigits.report.grids import draw_examples, draw_mistakes
 from edgedigits.report.look import draw_labels
 from edgedigits.report.pictures import draw_confusion, draw_curves
 from edgedigits.report.style import require_drawing
-from edgedigits.reproduce.one_run import FinishedRun
+from edgedigits.reproduce.one_run import BEFORE, FinishedRun
 from edgedigits.reproduce.reproducing import Exploration, Reproduction
 from edgedigits.reproduce.systems import Setting
 from edgedigits.run import (
+    RunFolder,
     code_digest,
     command_line,
     file_digest,
@@ -70,7 +71,7 @@ def save_reproduction(reproduction: Reproduction, folder: Path) -> Path:
 
 
 def _draw_run(run: FinishedRun, folder: Path, prefix: str) -> dict[str, Document]:
-    history = read_json(run.run.history_file, "the training history")
+    history = whole_history(run.run)
     title = f"{run.run.name}: accuracy and loss by epoch"
     evaluation, images = run.float32, run.images
     drawn = {
@@ -80,6 +81,19 @@ def _draw_run(run: FinishedRun, folder: Path, prefix: str) -> dict[str, Document
         "mistakes": draw_mistakes(evaluation, images, folder / f"{prefix}-mistakes.png"),
     }
     return {name: _picture(path) for name, path in drawn.items()}
+
+
+def _history_before(run: RunFolder) -> list[Document]:
+    """The epochs of the training that a run started from; none where it started from nothing."""
+    file = RunFolder(run.path.with_name(run.name + BEFORE)).history_file
+    return read_json(file, "the training history")["epochs"] if file.is_file() else []
+
+
+def whole_history(run: RunFolder) -> Document:
+    """As ``history.json``, with the epochs of the training before in front, counted on."""
+    history, before = read_json(run.history_file, "the training history"), _history_before(run)
+    own = [{**epoch, "epoch": epoch["epoch"] + len(before)} for epoch in history["epochs"]]
+    return {"epochs": [*before, *own], "best_epoch": history["best_epoch"] + len(before)}
 
 
 def _picture(path: Path) -> Document:
@@ -162,6 +176,7 @@ def _seed_json(run: FinishedRun) -> Document:
         "code": manifest.get("code"),
         "host": manifest["host"],
         "training": manifest["training"]["results"],
+        "before": _history_before(run.run),
         "history": read_json(run.run.history_file, "the training history")["epochs"],
         "evaluation": evaluation,
         "variants": variants,

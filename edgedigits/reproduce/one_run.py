@@ -20,6 +20,7 @@ from edgedigits.run_data import load_run_data
 from edgedigits.train import TrainSettings, resume, train
 from edgedigits.train.settings import plan
 
+BEFORE = "-before"  # ends the name of the run that a training starts from
 REFUSED = "refused"  # of run.json: variants that this model does not allow, and why
 
 

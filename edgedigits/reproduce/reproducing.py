@@ -12,7 +12,7 @@ from edgedigits.data.registry import load_data
 from edgedigits.predict import Predictions, predict_file
 from edgedigits.progress import SILENT, Progress
 from edgedigits.reproduce.data import Fraction, prepare_data
-from edgedigits.reproduce.one_run import FinishedRun, finish_run, trained_run
+from edgedigits.reproduce.one_run import BEFORE, FinishedRun, finish_run, trained_run
 from edgedigits.reproduce.shrinking import Shrinking, shrink
 from edgedigits.reproduce.systems import System
 from edgedigits.train import TrainSettings
@@ -82,7 +82,7 @@ def reproduce(
             path = folder / f"{'quick-' if quick else ''}{system.name}-{setting.name}-seed{seed}"
             settings = _settings(setting.train, data, seed, quick)
             if setting.before is not None:
-                first = path.with_name(f"{path.name}-before")
+                first = path.with_name(path.name + BEFORE)
                 before = _settings(setting.before, data, seed, quick)
                 trained_run(before, first, data_dir=data_dir, progress=progress)
                 settings = replace(settings, init=str(first))

@@ -18,7 +18,8 @@ def reproduction_rows(document: Document) -> Table:
     """The system's figures beside its authors', a row a figure, a column a setting."""
     (system,) = find_systems([document["name"]])
     published, settings = system.published, document["settings"]
-    names = [f"ours, {setting['name']} settings" for setting in settings]
+    words = {"published": "ours, their settings", "ours": "ours, our settings"}
+    names = [words[setting["name"]] for setting in settings]
     names = ["ours" if len(settings) == 1 else name for name in names]
     rows = [
         ("parameters", _count(published.parameters), *[count(document["parameters"])] * len(names)),
