@@ -142,7 +142,10 @@ def test_reference_kernels_agree_with_the_fast_ones(
     fast, slow = (
         Classifier(file, kernels=kind).scores(images) for kind in ("default", "reference")
     )
-    assert np.abs(fast - slow).max() <= 8 / 256
+    # Softmax makes more of a last bit where two classes are close: bounded for all, rare for most.
+    apart = np.abs(fast - slow)
+    assert apart.max() <= 12 / 256
+    assert (apart <= 1 / 256).mean() > 0.98
     assert (fast.argmax(axis=1) == slow.argmax(axis=1)).mean() > 0.99
 
 

@@ -21,7 +21,7 @@ def reproduce(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME]...",
+            metavar="NAME",
             help="alexnet-number (R1), fashion-cnn (R2), mnist-cnn (R3), mnist-dense (R4), "
             "alexnet-digits (R5).",
         ),
