@@ -158,11 +158,11 @@ def convert_large(document: Document) -> str:
 
 
 def train_speed(document: Document) -> str:
-    """A training step of a large model, four ways."""
+    """A training step of a large model in either precision."""
     rows = [
         [row["way"], f"{row['seconds']:.2f}", f"{row['ratio']:.2f}"] for row in document["rows"]
     ]
-    headings = ["way", "s a step", "of Keras's Adam in float32"]
+    headings = ["inner arithmetic", "s a step", "of float32"]
     return "\n\n".join([table(headings, rows), measured_on(document)])
 
 

@@ -1,4 +1,4 @@
-"""The fused Adam against a NumPy one, training in bfloat16, and starting from other weights."""
+"""Training in bfloat16 with a float32 model to show, and starting from other weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from conftest import RunCli
 from helpers_training import small_npz
-from numpy.typing import NDArray
 
 from edgedigits.errors import UsageError
 from edgedigits.train import TrainSettings
@@ -21,57 +20,11 @@ from edgedigits.train.settings import plan
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("tensorflow")]
 
 
-def _adam(
-    weights: NDArray[np.float64], gradients: list[NDArray[np.float64]], rates: list[float]
-) -> NDArray[np.float64]:
-    """Adam as its paper has it, with Keras's epsilon outside the bias correction."""
-    mean, square = np.zeros_like(weights), np.zeros_like(weights)
-    for step, (gradient, rate) in enumerate(zip(gradients, rates, strict=True), start=1):
-        mean = 0.9 * mean + 0.1 * gradient
-        square = 0.999 * square + 0.001 * gradient**2
-        corrected = rate * np.sqrt(1 - 0.999**step) / (1 - 0.9**step)
-        weights = weights - corrected * mean / (np.sqrt(square) + 1e-7)
-    return weights
-
-
 @pytest.fixture(scope="module")
 def tf_keras() -> Any:
     from edgedigits.tf_loader import import_tf_keras
 
     return import_tf_keras()
-
-
-def test_fused_adam_moves_weights_as_the_paper_says(tf_keras: Any) -> None:
-    import tensorflow as tf
-
-    from edgedigits.train.adam import fused_adam
-
-    rng = np.random.default_rng(0)
-    start = rng.normal(size=(5, 3))
-    gradients = [rng.normal(size=(5, 3)) * 10.0**scale for scale in rng.integers(-3, 3, 40)]
-    schedule = tf_keras.optimizers.schedules.CosineDecay(0.05, 40)
-    rates = [0.05 * (1 + np.cos(np.pi * step / 40)) / 2 for step in range(40)]
-    optimiser = fused_adam(schedule)
-    variable = tf.Variable(start.astype(np.float32))
-    for gradient in gradients:
-        optimiser.apply_gradients([(tf.constant(gradient, tf.float32), variable)])
-    np.testing.assert_allclose(variable.numpy(), _adam(start, gradients, rates), atol=2e-5)
-    assert np.abs(variable.numpy() - start).max() > 0.1
-
-
-def test_fused_adam_takes_sparse_gradients(tf_keras: Any) -> None:
-    import tensorflow as tf
-
-    from edgedigits.train.adam import fused_adam
-
-    results = []
-    for optimiser in (fused_adam(0.1), tf_keras.optimizers.Adam(0.1)):
-        variable = tf.Variable(np.ones((4, 2), np.float32))
-        sparse = tf.IndexedSlices(tf.ones((2, 2)), tf.constant([1, 3]), tf.constant([4, 2]))
-        for _ in range(3):
-            optimiser.apply_gradients([(sparse, variable)])
-        results.append(variable.numpy())
-    np.testing.assert_allclose(results[0], results[1], atol=1e-6)
 
 
 def test_bfloat16_trains_resumes_and_leaves_a_float32_model(
@@ -128,7 +81,6 @@ def test_a_checkpoint_in_bfloat16_goes_on(tmp_path: Path, tf_keras: Any) -> None
     checkpoint = load_checkpoint(RunFolder(run.path), 3)
     assert checkpoint is not None
     assert checkpoint.model.layers[0].compute_dtype == "bfloat16"
-    assert type(checkpoint.model.optimizer).__name__ == "FusedAdam"
     assert [epoch.epoch for epoch in resume(settings, run.path).epochs] == [1, 2]
 
 

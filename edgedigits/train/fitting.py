@@ -17,7 +17,6 @@ from edgedigits.errors import DataError, TrainingError
 from edgedigits.model_input import Range, Shape, model_input
 from edgedigits.progress import SILENT, Progress
 from edgedigits.tf_loader import import_tf_keras
-from edgedigits.train.adam import fused_adam
 
 Schedule = Literal["constant", "cosine"]
 
@@ -228,7 +227,7 @@ def fit(
             else learning_rate
         )
         model.compile(
-            optimizer=fused_adam(rate),
+            optimizer=tf_keras.optimizers.Adam(rate),
             loss=tf_keras.losses.SparseCategoricalCrossentropy(from_logits=logits),
             metrics=["accuracy"],
         )

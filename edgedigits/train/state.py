@@ -19,7 +19,6 @@ from typing import Any
 from edgedigits.errors import RunError
 from edgedigits.run import RunFolder, atomic_path, read_json, write_json
 from edgedigits.tf_loader import import_tf_keras
-from edgedigits.train.adam import adam_class
 from edgedigits.train.fitting import EpochResult, best_epoch
 
 
@@ -109,7 +108,6 @@ def load_checkpoint(run: RunFolder, steps: int) -> Checkpoint | None:
     if not path.is_file():
         return None
     tf_keras = import_tf_keras()
-    adam_class()
     try:
         model = tf_keras.models.load_model(path)
         epochs = int(model.optimizer.iterations.numpy()) // steps
