@@ -131,4 +131,10 @@ def test_init_is_recorded_and_a_missing_one_refused(tmp_path: Path, run_cli: Run
     code, _, error = run_cli("train", "tiny-cnn", *options, *more)
     assert (code, len(error.splitlines())) == (2, 1)
     assert "--init" in error
+    foreign = tmp_path / "foreign.keras"
+    foreign.write_bytes(b"no model")
+    more = ["--run", tmp_path / "c", "--init", foreign]
+    code, _, error = run_cli("train", "tiny-cnn", *options, *more)
+    assert code == 1
+    assert "foreign.keras" in error.splitlines()[-1]
     assert not (tmp_path / "c").exists()

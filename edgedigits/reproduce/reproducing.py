@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,7 +38,6 @@ class Reproduction:
         data: what DATA was. runs: by setting, in the order of the seeds.
         exploration, predictions: where the system works on CSV files.
         shrinking: where the smallest file was looked for.
-        seconds: that this call took; a step that was there already takes none.
     """
 
     system: System
@@ -49,7 +47,6 @@ class Reproduction:
     exploration: Exploration | None
     predictions: Predictions | None
     shrinking: Shrinking | None
-    seconds: float
 
 
 def reproduce(
@@ -72,7 +69,6 @@ def reproduce(
     Raises:
         EdgedigitsError: as the steps themselves.
     """
-    began = time.perf_counter()
     fraction = _fraction(system) if quick else None
     data = prepare_data(system, folder, fraction, data_dir=data_dir, progress=progress)
     runs: dict[str, tuple[FinishedRun, ...]] = {}
@@ -114,7 +110,6 @@ def reproduce(
         exploration=exploration,
         predictions=predictions,
         shrinking=small,
-        seconds=time.perf_counter() - began,
     )
 
 

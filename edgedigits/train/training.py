@@ -123,10 +123,11 @@ def train(
     check_labels(dataset.train, get_model(made.model).classes, dataset.name)
     split = choose_split(dataset, made.validation, made.seed)
     data = apply_split(dataset, split)
+    model = _first_model(made, progress)  # before the folder, as what it starts from may not fit
     run = create_run(path, overwrite=overwrite)
     _write_manifest(run, made, data, data_record(dataset, made.data, data_dir))
     split.save(run)
-    return _train(run, made, data, None, (), progress)
+    return _train(run, made, data, model, (), progress)
 
 
 def resume(
@@ -163,7 +164,7 @@ def resume(
     data = load_run_data(run, data_dir=data_dir, progress=progress)
     checkpoint = load_checkpoint(run, math.ceil(len(data.train) / made.batch_size))
     if checkpoint is None:
-        return _train(run, made, data, None, (), progress)
+        return _train(run, made, data, _first_model(made, progress), (), progress)
     progress.say(f"resuming {path} after epoch {len(checkpoint.results)} of {made.epochs}")
     return _train(run, made, data, checkpoint.model, checkpoint.results, progress)
 
@@ -195,6 +196,15 @@ def _write_manifest(run: RunFolder, made: Plan, data: RunData, record: dict[str,
     )
 
 
+def _first_model(made: Plan, progress: Progress) -> Any:
+    """The model before its first step."""
+    import_tf_keras().utils.set_random_seed(made.seed)
+    model = build(get_model(made.model), made.precision)
+    if made.init is not None:
+        progress.say(start_from(model, init_file(made.init)))
+    return model
+
+
 def _train(
     run: RunFolder,
     made: Plan,
@@ -205,11 +215,7 @@ def _train(
 ) -> TrainResult:
     for note in data.notes:
         progress.say(f"note: {note}")
-    if model is None:
-        import_tf_keras().utils.set_random_seed(made.seed)
-        model = build(get_model(made.model), made.precision)
-        if made.init is not None:
-            progress.say(start_from(model, init_file(made.init)))
+    if not done:
         summary = summary_text(model)
         write_text(run.path / "summary.txt", summary)
         progress.say(summary)
