@@ -178,7 +178,7 @@ SYSTEMS: tuple[System, ...] = (
                 "ours",
                 TrainSettings(
                     "alexnet-digits",
-                    epochs=10,
+                    epochs=8,
                     batch_size=128,
                     learning_rate=0.001,
                     schedule="cosine",
