@@ -68,15 +68,27 @@ class _CrashError(BaseException):
     """Stands for the end of the process: nothing catches it."""
 
 
-@pytest.mark.parametrize("lost", ["history", "checkpoint", "model", "results"])
+@pytest.mark.parametrize(
+    ("lost", "epochs"),
+    [
+        ("history", 3),
+        ("checkpoint", 3),
+        ("model", 3),
+        ("results", 3),
+        ("history", 2),
+        ("last checkpoint", 2),
+        ("last model", 2),
+    ],
+)
 def test_a_crash_between_any_two_files_leaves_a_consistent_run(
     lost: str,
+    epochs: int,
     npz: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Crash in epoch 2 just before one of the files is replaced, and go on from there."""
-    settings = TrainSettings("tiny-cnn", str(npz), epochs=3, seed=1)
+    settings = TrainSettings("tiny-cnn", str(npz), epochs=epochs, seed=2)
     run = RunFolder(tmp_path / "run")
     calls: list[str] = []
 
@@ -96,15 +108,17 @@ def test_a_crash_between_any_two_files_leaves_a_consistent_run(
             patch.setattr(
                 state, "checkpoint_file", crash_at("checkpoint", 2, state.checkpoint_file)
             )
-        elif lost == "model":
+        elif lost in ("model", "last checkpoint"):  # the last checkpoint is a bare model
             patch.setattr(state, "save_model", crash_at("model", 2, state.save_model))
+        elif lost == "last model":
+            patch.setattr(state, "save_model", crash_at("model", 3, state.save_model))
         else:
             patch.setattr(training, "_finish", crash_at("results", 1, training._finish))
         with pytest.raises(_CrashError):
             train(settings, run.path)
     before = load_history(run)
     result = resume(settings, run.path)
-    assert [epoch.epoch for epoch in result.epochs] == [1, 2, 3]
+    assert [epoch.epoch for epoch in result.epochs] == list(range(1, epochs + 1))
     assert result.epochs[0] == before[0]
     assert result.best == best_epoch(load_history(run))
     assert result.validation_accuracy == result.best.val_accuracy

@@ -78,6 +78,13 @@ def train(
             help="Start from the weights of a run or .keras file, layer by layer where they fit.",
         ),
     ] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="Learn the answers of this run's model beside the labels (distillation).",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted training.")
     ] = False,
@@ -112,6 +119,7 @@ def train(
         seed=seed,
         precision=precision,  # type: ignore[arg-type]
         init=init,
+        teacher=teacher,
     )
     with progress() as shown:
         if resume:

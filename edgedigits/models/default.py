@@ -1,8 +1,17 @@
-"""The small default: learns the embedded digits in seconds."""
+"""Models of our own: the small default, and a wide one that teaches small ones."""
 
 from __future__ import annotations
 
-from edgedigits.models.layers import Conv, Dense, Flatten, MaxPool
+from edgedigits.models.layers import (
+    Activation,
+    BatchNorm,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    MaxPool,
+)
 from edgedigits.models.spec import ModelSpec, TrainingDefaults
 
 TINY_CNN = ModelSpec(
@@ -18,4 +27,32 @@ TINY_CNN = ModelSpec(
     ),
     origin="Our small default, used by the demo.",
     training=TrainingDefaults(epochs=12, batch_size=32, learning_rate=0.002, data="digits"),
+)
+
+
+def _normalised(filters: int) -> tuple[Layer, ...]:
+    return (Conv(filters, activation=None), BatchNorm(), Activation())
+
+
+TEACHER_CNN = ModelSpec(
+    name="teacher-cnn",
+    layers=(
+        *_normalised(32),
+        MaxPool(),
+        *_normalised(64),
+        *_normalised(64),
+        MaxPool(),
+        *_normalised(128),
+        *_normalised(128),
+        MaxPool(),
+        Flatten(),
+        Dropout(0.3),
+        Dense(256, activation=None),
+        BatchNorm(),
+        Activation(),
+        Dropout(0.5),
+        Dense(10, activation="softmax"),
+    ),
+    origin="Ours: five convolutions, a teacher for small models.",
+    training=TrainingDefaults(epochs=25, batch_size=128, learning_rate=0.002, data="fashion-mnist"),
 )

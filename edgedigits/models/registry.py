@@ -6,10 +6,11 @@ import difflib
 
 from edgedigits.errors import UsageError
 from edgedigits.models import reference
-from edgedigits.models.default import TINY_CNN
+from edgedigits.models.default import TEACHER_CNN, TINY_CNN
 from edgedigits.models.spec import ModelSpec
 
-MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in (TINY_CNN, *reference.MODELS)}
+OURS = (TINY_CNN, TEACHER_CNN)
+MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in (*OURS, *reference.MODELS)}
 
 
 def get_model(name: str) -> ModelSpec:

@@ -159,9 +159,19 @@ def _setting_json(setting: Setting, runs: tuple[FinishedRun, ...]) -> Document:
         "name": setting.name,
         "about": setting.about,
         "before": None if setting.before is None else plan_of(setting.before).to_json(),
-        "plan": {key: plan[key] for key in plan if key not in ("data", "seed", "init")},
+        "teacher": _teacher_json(runs[0].run),
+        "plan": {key: plan[key] for key in plan if key not in ("data", "seed", "init", "teacher")},
         "seeds": [_seed_json(run) for run in runs],
     }
+
+
+def _teacher_json(run: RunFolder) -> Document | None:
+    path = run.manifest()["settings"].get("teacher")
+    if path is None:
+        return None
+    manifest = RunFolder(Path(path)).manifest()
+    plan = {key: value for key, value in manifest["settings"].items() if key != "data"}
+    return {"plan": plan, "code": manifest["code"], "training": manifest["training"]["results"]}
 
 
 def _seed_json(run: FinishedRun) -> Document:

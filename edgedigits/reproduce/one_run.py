@@ -21,6 +21,7 @@ from edgedigits.train import TrainSettings, resume, train
 from edgedigits.train.settings import plan
 
 BEFORE = "-before"  # ends the name of the run that a training starts from
+TEACHER = "-teacher"  # of the run whose answers are learnt
 REFUSED = "refused"  # of run.json: variants that this model does not allow, and why
 
 
@@ -96,7 +97,7 @@ def trained_run(
         return resume(settings, path, data_dir=data_dir, progress=progress).run
     recorded = manifest.get("settings", {})
     for name, value in plan(settings).to_json().items():
-        if name not in ("data", "init") and name in recorded and recorded[name] != value:
+        if name not in ("data", "init", "teacher") and name in recorded and recorded[name] != value:
             raise RunError(
                 f"{path}: was trained with {name} {recorded.get(name)}, and would be with {value} "
                 "now; move the folder away, or name other --runs"

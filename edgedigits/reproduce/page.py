@@ -156,7 +156,18 @@ def _plan(setting: Document) -> str:
     plan = setting["plan"]
     first = setting["before"]
     before = f"First {_words(first)}; then {_words(plan)}" if first else _words(plan)
-    return f"({before}.)"
+    return f"({before}.{_teacher(setting.get('teacher'))})"
+
+
+def _teacher(teacher: Document | None) -> str:
+    if teacher is None:
+        return ""
+    plan, results = teacher["plan"], teacher["training"]
+    return (
+        f" Learns the answers of `{plan['model']}` beside the labels; that was trained here on the "
+        f"same pictures ({_words(plan)}) and reaches {percent(results['test_accuracy'])} % "
+        "on the test part."
+    )
 
 
 def _words(plan: Document) -> str:

@@ -8,10 +8,11 @@ from pathlib import Path
 from edgedigits.data.csv_writing import BARE_TEST_FILE
 from edgedigits.data.look import DataLook, look
 from edgedigits.data.registry import load_data
+from edgedigits.models.registry import get_model
 from edgedigits.predict import Predictions, predict_file
 from edgedigits.progress import SILENT, Progress
 from edgedigits.reproduce.data import Fraction, prepare_data
-from edgedigits.reproduce.one_run import BEFORE, FinishedRun, finish_run, trained_run
+from edgedigits.reproduce.one_run import BEFORE, TEACHER, FinishedRun, finish_run, trained_run
 from edgedigits.reproduce.shrinking import Shrinking, shrink
 from edgedigits.reproduce.systems import System
 from edgedigits.train import TrainSettings
@@ -69,15 +70,22 @@ def reproduce(
     Raises:
         EdgedigitsError: as the steps themselves.
     """
-    fraction = _fraction(system) if quick else None
+    fraction = (QUICK_LARGE if is_large(system) else QUICK) if quick else None
     data = prepare_data(system, folder, fraction, data_dir=data_dir, progress=progress)
     runs: dict[str, tuple[FinishedRun, ...]] = {}
+    prefix = "quick-" if quick else ""
     for setting in system.settings:
         finished = []
+        teacher = None
+        if setting.teacher is not None:
+            path = folder / f"{prefix}{system.name}{TEACHER}"
+            wanted = _settings(setting.teacher, data, setting.seeds[0], quick)
+            trained_run(wanted, path, data_dir=data_dir, progress=progress)
+            teacher = str(path)
         for seed in setting.seeds[:1] if quick else setting.seeds:
-            path = folder / f"{'quick-' if quick else ''}{system.name}-{setting.name}-seed{seed}"
-            settings = _settings(setting.train, data, seed, quick)
-            if setting.before is not None:
+            path = folder / f"{prefix}{system.name}-{setting.name}-seed{seed}"
+            settings = replace(_settings(setting.train, data, seed, quick), teacher=teacher)
+            if setting.before is not None and not (quick and is_large(system)):
                 first = path.with_name(path.name + BEFORE)
                 before = _settings(setting.before, data, seed, quick)
                 trained_run(before, first, data_dir=data_dir, progress=progress)
@@ -113,10 +121,9 @@ def reproduce(
     )
 
 
-def _fraction(system: System) -> Fraction:
-    from edgedigits.models.registry import get_model
-
-    return QUICK_LARGE if get_model(system.name).parameters > LARGE else QUICK
+def is_large(system: System) -> bool:
+    """Whether a quick reproduction has to leave out more than of the others."""
+    return get_model(system.name).parameters > LARGE
 
 
 def _settings(train: TrainSettings, data: str, seed: int, quick: bool) -> TrainSettings:

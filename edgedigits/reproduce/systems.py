@@ -24,6 +24,8 @@ class Setting:
         seeds: one run each. about: one sentence.
         before: a training that goes before, whose weights it starts from, in a run of its own;
             None: it starts from random ones.
+        teacher: the training of a model whose answers are learnt too, one run for all seeds; its
+            seed chooses the validation part of them all. None: only labels are learnt.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Setting:
     seeds: tuple[int, ...]
     about: str
     before: TrainSettings | None = None
+    teacher: TrainSettings | None = None
 
 
 @dataclass(frozen=True)

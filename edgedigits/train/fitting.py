@@ -20,6 +20,9 @@ from edgedigits.tf_loader import import_tf_keras
 
 Schedule = Literal["constant", "cosine"]
 
+# From uint8 [n, h, w] and int64 [n] to float32 [n, classes]: what to answer for pictures.
+Targets = Callable[[NDArray[np.uint8], NDArray[np.int64]], NDArray[np.float32]]
+
 EVALUATION_BATCH = 256
 AUGMENTED_AT_ONCE = 256  # pictures; one call costs about 0.4 ms beside its pictures
 SECONDS_BETWEEN_UPDATES = 0.1
@@ -32,7 +35,7 @@ class EpochResult:
     Attributes:
         epoch: from 1.
         loss, accuracy: mean over the epoch's steps, on pictures as trained on (augmented, with
-            dropout); accuracy 0 to 1.
+            dropout), against what was to be answered; accuracy 0 to 1.
         val_loss, val_accuracy: on the validation pictures after the epoch.
         learning_rate: of the epoch's last step.
         seconds: of the whole epoch.
@@ -74,11 +77,13 @@ def training_batches(
     augmentation: Augmentation | None,
     input_shape: Shape,
     input_range: Range,
-) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
+    targets: Targets | None = None,
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64] | NDArray[np.float32]]]:
     """All steps of some epochs, each epoch in an order that follows from seed and epoch alone.
 
     Yields:
-        float32 ``[b, *input_shape]`` and int64 ``[b]``; the last step of an epoch may be smaller.
+        float32 ``[b, *input_shape]`` and int64 ``[b]``, the labels, or float32 ``[b, classes]``,
+        the targets; the last step of an epoch may be smaller.
     """
     labels = pictures.labels
     assert labels is not None
@@ -91,9 +96,10 @@ def training_batches(
             images = pictures.images[chosen]
             if augmentation is not None:
                 images = augment(images, rng, augmentation)
+            wanted = labels[chosen] if targets is None else targets(images, labels[chosen])
             for step in range(0, len(chosen), batch_size):
                 part = slice(step, step + batch_size)
-                yield model_input(images[part], input_shape, input_range), labels[chosen[part]]
+                yield model_input(images[part], input_shape, input_range), wanted[part]
 
 
 def scores(
@@ -119,6 +125,15 @@ def are_probabilities(outputs: NDArray[np.float32]) -> bool:
     return bool((outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
 
 
+def probabilities(outputs: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Outputs as float64 probabilities: as they are, or the softmax of logits."""
+    wide = outputs.astype(np.float64)
+    if are_probabilities(outputs):
+        return wide
+    wide = np.exp(wide - wide.max(axis=1, keepdims=True))
+    return np.asarray(wide / wide.sum(axis=1, keepdims=True))
+
+
 def loss_and_accuracy(
     outputs: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> tuple[float, float]:
@@ -127,11 +142,7 @@ def loss_and_accuracy(
     Args:
         outputs: float32 ``[n, classes]``. labels: int64 ``[n]``.
     """
-    wide = outputs.astype(np.float64)
-    if not are_probabilities(outputs):
-        wide = np.exp(wide - wide.max(axis=1, keepdims=True))
-        wide /= wide.sum(axis=1, keepdims=True)
-    true = wide[np.arange(len(labels)), labels]
+    true = probabilities(outputs)[np.arange(len(labels)), labels]
     loss = -np.log(np.maximum(true, 1e-7)).mean()
     return float(loss), float((outputs.argmax(axis=1) == labels).mean())
 
@@ -174,6 +185,7 @@ def fit(
     seed: int,
     schedule: Schedule = "constant",
     augmentation: Augmentation | None = None,
+    targets: Targets | None = None,
     input_range: Range = (0.0, 1.0),
     input_shape: Shape | None = None,
     progress: Progress = SILENT,
@@ -185,7 +197,7 @@ def fit(
     """Fit a ``tf_keras`` model in place; the model ends as it is after the last epoch.
 
     A model that is compiled already keeps its optimiser and that one's state (so a checkpoint
-    goes on where it stopped); another is compiled with Adam and sparse cross-entropy.
+    goes on where it stopped); another is compiled with Adam and cross-entropy.
 
     Args:
         model: takes float32 ``[n, *input_shape]``, gives ``[n, classes]``, probabilities or logits.
@@ -196,6 +208,7 @@ def fit(
         seed: of order and augmentation; the model's own weights are not touched by it.
         schedule: ``"constant"``, or ``"cosine"``: falling to 0 over all steps.
         augmentation: how training pictures are changed; None: not at all.
+        targets: what to answer for pictures as trained on; None: their labels.
         input_range: the model's values for pixel 0 and pixel 255.
         input_shape: None: the model's own.
         progress: told of every step and every epoch.
@@ -226,9 +239,11 @@ def fit(
             if schedule == "cosine"
             else learning_rate
         )
+        losses = tf_keras.losses
+        loss = losses.CategoricalCrossentropy if targets else losses.SparseCategoricalCrossentropy
         model.compile(
             optimizer=tf_keras.optimizers.Adam(rate),
-            loss=tf_keras.losses.SparseCategoricalCrossentropy(from_logits=logits),
+            loss=loss(from_logits=logits),
             metrics=["accuracy"],
         )
     if len(done) >= epochs:
@@ -253,6 +268,7 @@ def fit(
             augmentation=augmentation,
             input_shape=input_shape,
             input_range=input_range,
+            targets=targets,
         ),
         steps_per_epoch=steps,
         initial_epoch=len(done),

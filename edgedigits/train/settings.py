@@ -37,6 +37,8 @@ class TrainSettings:
             that have it. The model written is float32 in any case.
         init: a run folder or ``.keras`` file whose weights to start from, for every layer of the
             same name and shape; None: start from random weights.
+        teacher: a run on the same data, whose model's answers are learnt beside the labels; its
+            validation part is taken over, so that neither of the two has learnt from it.
     """
 
     model: str
@@ -52,6 +54,7 @@ class TrainSettings:
     seed: int | None = None
     precision: Precision | None = None
     init: str | None = None
+    teacher: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class Plan:
     seed: int
     precision: Precision
     init: str | None = None
+    teacher: str | None = None
 
     @property
     def augmentation(self) -> Augmentation | None:
@@ -119,7 +123,7 @@ def plan(settings: TrainSettings) -> Plan:
         **_given(settings),
     }
     made = Plan(**filled)
-    _check(made)
+    _check(settings, made)
     return made
 
 
@@ -153,11 +157,15 @@ def _given(settings: TrainSettings) -> dict[str, Any]:
     return {name: value for name, value in asdict(settings).items() if value is not None}
 
 
-def _check(made: Plan) -> None:
+def _check(settings: TrainSettings, made: Plan) -> None:
     for name in ("epochs", "batch_size", "learning_rate"):
         value = getattr(made, name)
         if not value > 0:
             raise UsageError(f"--{name.replace('_', '-')} is {value:g}; it must be above 0")
+    if settings.teacher is not None and settings.validation is not None:
+        raise UsageError(
+            "--validation and --teacher exclude each other: the validation part is the teacher's"
+        )
     if made.early_stopping < 0:
         raise UsageError(f"--early-stopping is {made.early_stopping}; it must be 0 or more")
     if not 0 < made.augment_strength <= 1:

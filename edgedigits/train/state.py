@@ -7,7 +7,8 @@ Three files, each replaced as a whole, in this order:
 3. ``model.keras``: the best model, where this epoch is the best.
 
 The checkpoint decides how far the training is. A history that is ahead of it is cut back to it; a
-``model.keras`` that is behind it (killed between 2 and 3) is written again from it.
+``model.keras`` that is behind it (killed between 2 and 3) is written again from it. The last epoch's
+checkpoint is the bare model: its optimiser, twice the size of the model, has nothing left to do.
 """
 
 from __future__ import annotations
@@ -81,15 +82,24 @@ def load_history(run: RunFolder) -> tuple[EpochResult, ...]:
         raise RunError(f"{run.history_file}: damaged ({error!r})") from error
 
 
-def save_epoch(run: RunFolder, model: Any, results: tuple[EpochResult, ...]) -> None:
+def save_epoch(
+    run: RunFolder, model: Any, results: tuple[EpochResult, ...], *, last: bool = False
+) -> None:
     """Write everything that an epoch leaves behind, in the order of the module's description.
+
+    Args:
+        run: a run folder. model: as it is after the epoch. results: all epochs so far.
+        last: whether no epoch follows.
 
     Raises:
         RunError: a file cannot be written.
     """
     save_history(run, results)
-    with atomic_path(checkpoint_file(run)) as temporary:
-        model.save(temporary)
+    if last:
+        save_model(model, checkpoint_file(run))
+    else:
+        with atomic_path(checkpoint_file(run)) as temporary:
+            model.save(temporary)
     if best_epoch(results) == results[-1]:
         save_model(model, run.model_file())
 
@@ -110,10 +120,12 @@ def load_checkpoint(run: RunFolder, steps: int) -> Checkpoint | None:
     tf_keras = import_tf_keras()
     try:
         model = tf_keras.models.load_model(path)
-        epochs = int(model.optimizer.iterations.numpy()) // steps
     except (OSError, ValueError, AttributeError, KeyError) as error:
         raise RunError(f"{path}: cannot be read; train again with --overwrite") from error
-    results = load_history(run)[:epochs]
+    results = load_history(run)
+    optimizer = getattr(model, "optimizer", None)
+    epochs = len(results) if optimizer is None else int(optimizer.iterations.numpy()) // steps
+    results = results[:epochs]
     if len(results) != epochs or epochs == 0:
         raise RunError(
             f"{path}: stands at epoch {epochs}, but {run.history_file.name} holds {len(results)}; "

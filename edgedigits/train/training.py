@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from edgedigits.data.registry import load_data
 from edgedigits.errors import UsageError
+from edgedigits.keras_files import load_keras
 from edgedigits.models.build import build
 from edgedigits.models.registry import get_model
 from edgedigits.progress import SILENT, Progress
@@ -25,6 +26,7 @@ from edgedigits.run import (
 )
 from edgedigits.run_data import RunData, apply_split, choose_split, data_record, load_run_data
 from edgedigits.tf_loader import import_tf_keras
+from edgedigits.train.distillation import Teacher, load_teacher, teacher_run, teachers_split
 from edgedigits.train.fitting import (
     EpochResult,
     best_epoch,
@@ -117,17 +119,24 @@ def train(
     made = plan(settings)
     if made.init is not None:
         init_file(made.init)
+    if made.teacher is not None:
+        teacher_run(made.teacher)
     check_new_run(path, overwrite=overwrite)
     import_tf_keras("training")
     dataset = load_data(made.data, data_dir=data_dir, progress=progress)
     check_labels(dataset.train, get_model(made.model).classes, dataset.name)
-    split = choose_split(dataset, made.validation, made.seed)
+    if made.teacher is None:
+        split = choose_split(dataset, made.validation, made.seed)
+    else:
+        split = teachers_split(teacher_run(made.teacher), dataset)
+        made = replace(made, validation=split.fraction)
     data = apply_split(dataset, split)
     model = _first_model(made, progress)  # before the folder, as what it starts from may not fit
+    teacher = _teacher(made)
     run = create_run(path, overwrite=overwrite)
     _write_manifest(run, made, data, data_record(dataset, made.data, data_dir))
     split.save(run)
-    return _train(run, made, data, model, (), progress)
+    return _train(run, made, data, model, teacher, (), progress)
 
 
 def resume(
@@ -162,11 +171,12 @@ def resume(
         raise UsageError(f"{path}: its training is complete; there is nothing to resume")
     import_tf_keras("training")
     data = load_run_data(run, data_dir=data_dir, progress=progress)
+    teacher = _teacher(made)
     checkpoint = load_checkpoint(run, math.ceil(len(data.train) / made.batch_size))
     if checkpoint is None:
-        return _train(run, made, data, _first_model(made, progress), (), progress)
+        return _train(run, made, data, _first_model(made, progress), teacher, (), progress)
     progress.say(f"resuming {path} after epoch {len(checkpoint.results)} of {made.epochs}")
-    return _train(run, made, data, checkpoint.model, checkpoint.results, progress)
+    return _train(run, made, data, checkpoint.model, teacher, checkpoint.results, progress)
 
 
 def _write_manifest(run: RunFolder, made: Plan, data: RunData, record: dict[str, Any]) -> None:
@@ -184,6 +194,9 @@ def _write_manifest(run: RunFolder, made: Plan, data: RunData, record: dict[str,
         seed=made.seed,
         settings=made.to_json(),
         init_sha256=None if made.init is None else file_digest(init_file(made.init)),
+        teacher_sha256=None
+        if made.teacher is None
+        else file_digest(teacher_run(made.teacher).model_file()),
         pictures={
             "train": len(data.train),
             "validation": len(data.validation),
@@ -205,11 +218,19 @@ def _first_model(made: Plan, progress: Progress) -> Any:
     return model
 
 
+def _teacher(made: Plan) -> Teacher | None:
+    if made.teacher is None:
+        return None
+    spec = get_model(made.model)
+    return load_teacher(teacher_run(made.teacher), spec.input_shape, spec.classes)
+
+
 def _train(
     run: RunFolder,
     made: Plan,
     data: RunData,
     model: Any,
+    teacher: Teacher | None,
     done: tuple[EpochResult, ...],
     progress: Progress,
 ) -> TrainResult:
@@ -223,8 +244,9 @@ def _train(
 
     def after_epoch(so_far: tuple[EpochResult, ...]) -> bool:
         results[:] = so_far
-        save_epoch(run, model, so_far)
-        return _enough(so_far, made.early_stopping)
+        ends = len(so_far) == made.epochs or _enough(so_far, made.early_stopping)
+        save_epoch(run, model, so_far, last=ends)
+        return ends
 
     try:
         if not _enough(done, made.early_stopping):
@@ -237,6 +259,7 @@ def _train(
                 learning_rate=made.learning_rate,
                 schedule=made.schedule,
                 augmentation=made.augmentation,
+                targets=None if teacher is None else teacher.targets,
                 seed=made.seed,
                 progress=progress,
                 done=done,
@@ -273,7 +296,7 @@ def _finish(
 ) -> TrainResult:
     progress.update("measuring the best model", 0, None)
     shape = get_model(made.model).input_shape
-    model = import_tf_keras().models.load_model(run.model_file(), compile=False)
+    model = load_keras(run.model_file())
     train_loss, train_accuracy = measure(model, data.train, shape)
     validation_loss, validation_accuracy = measure(model, data.validation, shape)
     test_loss = test_accuracy = None

@@ -1,0 +1,111 @@
+"""Distillation: a model learns from another model's answers beside the labels.
+
+After G. Hinton, O. Vinyals, J. Dean, "Distilling the knowledge in a neural network", 2015, at
+temperature 1. The teacher answers for the very picture that the student sees, as augmented:
+L. Beyer et al., "Knowledge distillation: a good teacher is patient and consistent", CVPR 2022.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits.data.dataset import DataSet, Images, Labels
+from edgedigits.errors import UsageError
+from edgedigits.keras_files import load_keras
+from edgedigits.model_input import Range, Shape, model_input
+from edgedigits.run import RunFolder
+from edgedigits.run_data import Split, load_split
+from edgedigits.train.fitting import probabilities
+
+TEACHER_WEIGHT = 0.7  # of the teacher's answer; the label has the rest
+
+
+@dataclass(frozen=True, eq=False)
+class Teacher:
+    """A trained model whose answers another is to learn.
+
+    Attributes:
+        model: gives ``[n, classes]``, probabilities or logits.
+        input_shape, input_range: what it takes.
+        weight: share of its answer in a target, above 0 to 1; the label has the rest.
+    """
+
+    model: Any
+    input_shape: Shape
+    input_range: Range
+    weight: float = TEACHER_WEIGHT
+
+    def targets(self, images: Images, labels: Labels) -> NDArray[np.float32]:
+        """What a student is to answer.
+
+        Args:
+            images: uint8 ``[n, h, w]``. labels: int64 ``[n]``.
+
+        Returns:
+            float32 ``[n, classes]``, each row summing to 1.
+        """
+        pictures = model_input(images, self.input_shape, self.input_range)
+        answers = probabilities(np.asarray(self.model.predict_on_batch(pictures), np.float32))
+        mixed = (self.weight * answers).astype(np.float32)
+        mixed[np.arange(len(labels)), labels] += np.float32(1 - self.weight)
+        return mixed
+
+
+def teacher_run(teacher: str) -> RunFolder:
+    """The run behind ``--teacher``.
+
+    Raises:
+        UsageError: there is no such run, or it holds no model.
+    """
+    run = RunFolder(Path(teacher))
+    if not run.model_file().is_file():
+        raise UsageError(f"--teacher {teacher}: no such run, or no {run.model_file().name} in it")
+    return run
+
+
+def teachers_split(run: RunFolder, dataset: DataSet) -> Split:
+    """How a teacher's data was divided: its validation part serves its student too.
+
+    Raises:
+        UsageError: the teacher was trained on other data.
+        RunError: the run's files are damaged.
+    """
+    record = run.manifest().get("data", {})
+    if record.get("digest") != dataset.digest:
+        raise UsageError(
+            f"--teacher {run.path}: was trained on {record.get('name')}, not on this "
+            f"{dataset.name}; a student learns from the same pictures"
+        )
+    return load_split(run)
+
+
+def load_teacher(run: RunFolder, student: Shape, classes: int) -> Teacher:
+    """The teacher that a run holds.
+
+    Args:
+        run: a run folder with ``model.keras``.
+        student: input shape of the model that is to learn from it.
+        classes: outputs of that model.
+
+    Raises:
+        UsageError: it sees other pictures or knows other classes than the student.
+        RunError, ModelFileError: the run or its model cannot be used.
+    """
+    record = run.manifest()["model"]
+    shape, head = tuple(record["input_shape"]), int(record["classes"])
+    if (shape, head) != (student, classes):
+        raise UsageError(
+            f"--teacher {run.path}: takes {_by(shape)} and has {head} outputs, the model to train "
+            f"takes {_by(student)} and has {classes}"
+        )
+    low, high = record["input_range"]
+    return Teacher(load_keras(run.model_file()), shape, (float(low), float(high)))
+
+
+def _by(shape: Shape) -> str:
+    return "×".join(str(size) for size in shape)

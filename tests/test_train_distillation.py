@@ -1,0 +1,134 @@
+"""Learning another model's answers: what the targets are, and that they are learnt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import RunCli
+from helpers_training import small_npz, some_digits
+
+from edgedigits.errors import UsageError
+from edgedigits.run import RunFolder
+from edgedigits.run_data import load_split
+from edgedigits.tf_loader import import_tf_keras
+from edgedigits.train import TrainSettings, fit, train
+
+pytestmark = pytest.mark.xdist_group("tensorflow")
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunFolder]:
+    """Small data, and a teacher trained on it."""
+    folder = tmp_path_factory.mktemp("taught")
+    npz = small_npz(folder / "digits.npz")
+    settings = TrainSettings("tiny-cnn", str(npz), epochs=4, seed=5, validation=0.2)
+    return npz, train(settings, folder / "teacher").run
+
+
+class _Answers:
+    """A model that always gives the same rows."""
+
+    def __init__(self, rows: list[list[float]]) -> None:
+        self.rows = np.array(rows, np.float32)
+
+    def predict_on_batch(self, pictures: np.ndarray) -> np.ndarray:
+        assert pictures.dtype == np.float32
+        assert pictures.shape == (len(self.rows), 28, 28, 1)
+        return self.rows
+
+
+@pytest.mark.parametrize("logits", [False, True])
+def test_targets_mix_answers_and_labels(logits: bool) -> None:
+    from edgedigits.train.distillation import Teacher
+
+    answers = np.array([[0.7, 0.2, 0.1], [0.25, 0.25, 0.5]])
+    rows = (np.log(answers) + 3 if logits else answers).tolist()
+    teacher = Teacher(_Answers(rows), (28, 28, 1), (0.0, 1.0), weight=0.6)
+    targets = teacher.targets(np.zeros((2, 28, 28), np.uint8), np.array([0, 1]))
+    expected = 0.6 * answers + 0.4 * np.array([[1, 0, 0], [0, 1, 0]])
+    np.testing.assert_allclose(targets, expected, atol=1e-6)
+    assert targets.dtype == np.float32
+
+
+def test_a_model_learns_the_targets_and_not_the_labels() -> None:
+    """Every label moved up by one: the answers must move with the targets."""
+    tf_keras = import_tf_keras()
+    tf_keras.utils.set_random_seed(0)
+    pictures = some_digits(200)
+    model = tf_keras.Sequential(
+        [
+            tf_keras.Input((28, 28, 1)),
+            tf_keras.layers.Flatten(),
+            tf_keras.layers.Dense(10, activation="softmax"),
+        ]
+    )
+
+    def moved(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        return np.asarray(np.eye(10)[(labels + 1) % 10], np.float32)
+
+    fit(
+        model,
+        pictures,
+        pictures,
+        epochs=15,
+        batch_size=20,
+        learning_rate=0.01,
+        seed=0,
+        targets=moved,
+    )
+    outputs = model.predict(pictures.images[..., None] / np.float32(255), verbose=0)
+    assert pictures.labels is not None
+    assert (outputs.argmax(axis=1) == (pictures.labels + 1) % 10).mean() > 0.95
+
+
+def test_a_student_takes_its_teachers_validation_part(
+    taught: tuple[Path, RunFolder], tmp_path: Path
+) -> None:
+    npz, teacher = taught
+    settings = TrainSettings(
+        "tiny-cnn", str(npz), epochs=2, seed=9, augment=True, teacher=str(teacher.path)
+    )
+    result = train(settings, tmp_path / "student")
+    np.testing.assert_array_equal(load_split(result.run).validation, load_split(teacher).validation)
+    manifest = result.run.manifest()
+    assert manifest["settings"]["validation"] == 0.2
+    assert manifest["settings"]["teacher"] == str(teacher.path)
+    assert len(manifest["teacher_sha256"]) == 64
+
+
+def test_a_teacher_that_does_not_fit_is_refused_before_anything_is_made(
+    taught: tuple[Path, RunFolder], tmp_path: Path
+) -> None:
+    npz, teacher = taught
+    other = small_npz(tmp_path / "other.npz", train=200)
+    student = tmp_path / "student"
+    for settings, expected in (
+        (TrainSettings("tiny-cnn", str(npz), teacher="nobody"), "--teacher nobody: no such run"),
+        (TrainSettings("tiny-cnn", str(other), teacher=str(teacher.path)), "was trained on"),
+        (
+            TrainSettings("alexnet-number", str(npz), teacher=str(teacher.path)),
+            "has 10 outputs, the model to train takes 28×28×1 and has 35",
+        ),
+        (
+            TrainSettings("tiny-cnn", str(npz), teacher=str(teacher.path), validation=0.3),
+            "--validation and --teacher exclude each other",
+        ),
+    ):
+        with pytest.raises(UsageError, match=expected):
+            train(settings, student)
+        assert not student.exists()
+
+
+def test_the_command_takes_a_teacher(
+    taught: tuple[Path, RunFolder], tmp_path: Path, run_cli: RunCli
+) -> None:
+    npz, teacher = taught
+    run = tmp_path / "student"
+    code, _, error = run_cli(
+        *("train", "tiny-cnn", "--data", npz, "--run", run, "--epochs", 1),
+        *("--teacher", teacher.path),
+    )
+    assert code == 0, error
+    assert RunFolder(run).manifest()["settings"]["teacher"] == str(teacher.path)
