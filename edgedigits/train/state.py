@@ -7,8 +7,8 @@ Three files, each replaced as a whole, in this order:
 3. ``model.keras``: the best model, where this epoch is the best.
 
 The checkpoint decides how far the training is. A history that is ahead of it is cut back to it; a
-``model.keras`` that is behind it (killed between 2 and 3) is written again from it. The last epoch's
-checkpoint is the bare model: its optimiser, twice the size of the model, has nothing left to do.
+``model.keras`` that is behind it (killed between 2 and 3) is written again from it. The checkpoint
+of the last epoch is the bare model: its optimiser, twice the size of the model, has nothing to do.
 """
 
 from __future__ import annotations
