@@ -10,10 +10,13 @@ from conftest import RunCli
 from helpers_training import small_npz, some_digits
 
 from edgedigits.errors import UsageError
+from edgedigits.models.build import Precision
 from edgedigits.run import RunFolder
 from edgedigits.run_data import load_split
 from edgedigits.tf_loader import import_tf_keras
 from edgedigits.train import TrainSettings, fit, train
+
+PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 
 pytestmark = pytest.mark.xdist_group("tensorflow")
 
@@ -119,6 +122,20 @@ def test_a_teacher_that_does_not_fit_is_refused_before_anything_is_made(
         with pytest.raises(UsageError, match=expected):
             train(settings, student)
         assert not student.exists()
+
+
+def test_a_teacher_in_bfloat16_answers_almost_the_same(taught: tuple[Path, RunFolder]) -> None:
+    from edgedigits.train.distillation import load_teacher
+
+    pictures = some_digits(64)
+    assert pictures.labels is not None
+    exact, rough = (
+        load_teacher(taught[1], (28, 28, 1), 10, precision).targets(
+            pictures.images, pictures.labels
+        )
+        for precision in PRECISIONS
+    )
+    assert 0 < np.abs(exact - rough).max() < 0.05
 
 
 def test_the_command_takes_a_teacher(

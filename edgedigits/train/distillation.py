@@ -18,8 +18,10 @@ from edgedigits.data.dataset import DataSet, Images, Labels
 from edgedigits.errors import UsageError
 from edgedigits.keras_files import load_keras
 from edgedigits.model_input import Range, Shape, model_input
+from edgedigits.models.build import Precision
 from edgedigits.run import RunFolder
 from edgedigits.run_data import Split, load_split
+from edgedigits.tf_loader import import_tf_keras
 from edgedigits.train.fitting import probabilities
 
 TEACHER_WEIGHT = 0.7  # of the teacher's answer; the label has the rest
@@ -84,13 +86,16 @@ def teachers_split(run: RunFolder, dataset: DataSet) -> Split:
     return load_split(run)
 
 
-def load_teacher(run: RunFolder, student: Shape, classes: int) -> Teacher:
+def load_teacher(
+    run: RunFolder, student: Shape, classes: int, precision: Precision = "float32"
+) -> Teacher:
     """The teacher that a run holds.
 
     Args:
         run: a run folder with ``model.keras``.
         student: input shape of the model that is to learn from it.
         classes: outputs of that model.
+        precision: what its layers compute in, the last one apart.
 
     Raises:
         UsageError: it sees other pictures or knows other classes than the student.
@@ -104,7 +109,25 @@ def load_teacher(run: RunFolder, student: Shape, classes: int) -> Teacher:
             f"takes {_by(student)} and has {classes}"
         )
     low, high = record["input_range"]
-    return Teacher(load_keras(run.model_file()), shape, (float(low), float(high)))
+    model = load_keras(run.model_file())
+    return Teacher(_computing_in(precision, model), shape, (float(low), float(high)))
+
+
+def _computing_in(precision: Precision, model: Any) -> Any:
+    """The same model; a Keras 2 one may compute in bfloat16 inside."""
+    tf_keras = import_tf_keras()
+    if precision == "float32" or not isinstance(model, tf_keras.Model):
+        return model
+
+    def lowered(layer: Any) -> Any:
+        config = layer.get_config()
+        if layer is not model.layers[-1]:
+            config["dtype"] = tf_keras.mixed_precision.Policy("mixed_bfloat16")
+        return type(layer).from_config(config)
+
+    copy = tf_keras.models.clone_model(model, clone_function=lowered)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def _by(shape: Shape) -> str:

@@ -222,7 +222,7 @@ def _teacher(made: Plan) -> Teacher | None:
     if made.teacher is None:
         return None
     spec = get_model(made.model)
-    return load_teacher(teacher_run(made.teacher), spec.input_shape, spec.classes)
+    return load_teacher(teacher_run(made.teacher), spec.input_shape, spec.classes, made.precision)
 
 
 def _train(
