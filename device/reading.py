@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-
 U8 = NDArray[np.uint8]
 
 
@@ -85,5 +84,3 @@ class Reading:
             ],
             "text": self.text,
         }
-
-

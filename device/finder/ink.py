@@ -1,0 +1,121 @@
+"""From a grey frame to ink: the light flattened, the polarity found, ink told from paper.
+
+Ink is measured as contrast: the share of the background's light that it takes away (or, light on
+dark, adds). Dividing by the background makes ink in a shadow as strong as ink in the sun.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from edgedigits.device.finder.lines import without_lines
+from edgedigits.device.reading import U8
+
+REDUCED = 160  # pixels of the longer side at which the background is looked at
+MEDIAN = 15  # pixels at half of that: a neighbourhood of which strokes are the smaller part
+REACH = 0.2  # of the longer side: ink strokes are narrower, shadows wider
+FAINTEST = 14  # of 255: weaker contrast is never ink
+SEED = 0.55  # of the ink's usual contrast: every piece of ink reaches it somewhere
+GROWN = 0.35  # of it: as far as a piece of ink goes on
+NOISES = 4.0  # standard deviations of the paper's noise that ink must exceed
+
+
+@dataclass(frozen=True, eq=False)
+class Ink:
+    """The ink of a frame.
+
+    Attributes:
+        strength: uint8 ``[h, w]``, 0 paper to 255 strongest ink.
+        mask: uint8 ``[h, w]``, 255 where there may be ink, else 0.
+        seeds: uint8 ``[h, w]``, 255 where ink is so strong that its whole piece counts.
+        dark_on_light: whether the ink is darker than its background.
+    """
+
+    strength: U8
+    mask: U8
+    seeds: U8
+    dark_on_light: bool
+
+
+def find_ink(grey: U8) -> Ink:
+    """Tell ink from its background.
+
+    Args:
+        grey: uint8 ``[h, w]``.
+    """
+    dark = is_dark_on_light(grey)
+    contrast = flatten(grey if dark else cv2.bitwise_not(grey))
+    noise = noise_of(contrast)
+    contrast = without_lines(contrast, max(FAINTEST, NOISES * noise))
+    level = ink_level(contrast, noise)
+    floor = max(FAINTEST, NOISES * noise)
+    if level < floor:
+        nothing = np.zeros_like(grey)
+        return Ink(nothing, nothing, nothing, dark)
+    _, mask = cv2.threshold(contrast, max(floor, GROWN * level), 255, cv2.THRESH_BINARY)
+    _, seeds = cv2.threshold(contrast, max(floor, SEED * level), 255, cv2.THRESH_BINARY)
+    strength = cv2.convertScaleAbs(contrast, alpha=255.0 / level)
+    return Ink(strength, mask, seeds, dark)
+
+
+def _reduce(grey: U8, longer: int) -> U8:
+    scale = min(1.0, longer / max(grey.shape))
+    size = tuple(max(1, round(side * scale)) for side in grey.shape[::-1])
+    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def is_dark_on_light(grey: U8) -> bool:
+    """Whether what stands out from its surroundings is darker than they are.
+
+    Strokes are few and far from the local median, on one side of it: the sign of the third moment.
+    """
+    small = _reduce(grey, 2 * REDUCED)
+    around = cv2.medianBlur(_reduce(small, REDUCED // 2), MEDIAN)
+    size = (small.shape[1], small.shape[0])
+    light = cv2.resize(around, size, interpolation=cv2.INTER_LINEAR)
+    apart = cv2.subtract(small, light, dtype=cv2.CV_32F)
+    return cv2.sumElems(cv2.pow(apart, 3))[0] <= 0
+
+
+def background(grey: U8) -> U8:
+    """The light of a page without its dark ink, uint8 ``[h, w]``."""
+    small = _reduce(grey, REDUCED)
+    width = max(3, int(REACH * max(small.shape)) | 1)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+    # Light that falls towards the frame's border goes on falling beyond it.
+    side = min(width // 2, min(small.shape) - 1)
+    wide = np.pad(small.astype(np.int16), side, mode="reflect", reflect_type="odd")
+    around = cv2.medianBlur(np.clip(wide, 0, 255).astype(np.uint8), 3)
+    closed = cv2.morphologyEx(around, cv2.MORPH_CLOSE, kernel)
+    smooth = cv2.blur(closed, (5, 5))[side : side + small.shape[0], side : side + small.shape[1]]
+    size = (grey.shape[1], grey.shape[0])
+    return np.asarray(cv2.resize(smooth, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def flatten(grey: U8) -> U8:
+    """Contrast of dark ink against the page around it: uint8 ``[h, w]``, 255 where it is black."""
+    light = background(grey)
+    share = cv2.divide(grey, light, scale=255.0)
+    return np.asarray(cv2.bitwise_not(share), np.uint8)
+
+
+def noise_of(contrast: U8) -> float:
+    """Standard deviation of the paper's noise, of 255: of what a small median takes away."""
+    some = contrast[::2, ::2]
+    rough = cv2.absdiff(some, cv2.medianBlur(some, 3))
+    histogram = np.bincount(rough.ravel(), minlength=256).cumsum()
+    return 1.5 * float(np.searchsorted(histogram, 0.7 * histogram[-1]))
+
+
+def ink_level(contrast: U8, noise: float) -> float:
+    """The usual contrast of ink, of 255: Otsu's upper class of what rises above the noise."""
+    some = contrast[::2, ::2]
+    values = some[some > max(FAINTEST, NOISES * noise)]
+    if values.size < 8:
+        return 0.0
+    cut, _ = cv2.threshold(values.reshape(-1, 1), 0, 255, cv2.THRESH_OTSU)
+    upper = values[values > cut]
+    return float(upper.mean()) if upper.size else float(values.mean())

@@ -1,0 +1,175 @@
+"""Ruled lines and grids: found by strips, so that they may slope and bend, and taken out.
+
+A strip is a narrow column of the frame. In each, a ruled line is a row where thin ink reaches from
+side to side; rows that go on from strip to strip, across much of the frame, are a line. Where a pen
+stroke crosses it, ink is thicker than the line alone, and stays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits.device.reading import U8
+
+STRIPS = 24
+THICKEST = 1 / 90  # of the frame's height; but for small frames at least THICK pixels
+THICK = 5
+FULL = 0.6  # of a strip's width: how far a line must reach in it
+STEEPEST = 0.22  # tangent of the steepest line
+SKIPPED = 3  # strips that a line may be covered by ink
+ALONE = 0.5  # of the strips: how far a line by itself must reach
+AMONG = 0.3  # of them: how far one of several must
+SEVERAL = 3
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line across the frame.
+
+    Attributes:
+        points: where it passes, ``(along, across)`` in pixels, one a strip.
+        thickness: in pixels, across.
+    """
+
+    points: tuple[tuple[float, float], ...]
+    thickness: float
+
+
+def without_lines(contrast: U8, faint: float) -> U8:
+    """Contrast with ruled lines set to 0; the same array where there are none.
+
+    Args:
+        contrast: uint8 ``[h, w]``. faint: what counts as ink when lines are looked for.
+    """
+    _, mask = cv2.threshold(contrast, faint, 255, cv2.THRESH_BINARY)
+    across = _found(np.asarray(mask, np.uint8))
+    if across is not None:
+        contrast, mask = _without(contrast, across), _without(mask, across)
+    # Where lines cross, the first pass leaves a dot of the second line, which goes with it here.
+    along = _found(np.ascontiguousarray(mask.T))
+    return contrast if along is None else _without(contrast, along.T)
+
+
+def _without(values: U8, lines: U8) -> U8:
+    return np.asarray(
+        cv2.bitwise_and(values, cv2.bitwise_not(np.ascontiguousarray(lines))), np.uint8
+    )
+
+
+def _found(mask: U8) -> U8 | None:
+    """255 where horizontal lines are and nothing else, or None where there are none."""
+    thickest = max(THICK, round(THICKEST * mask.shape[0]))
+    thick = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((thickest + 1, 1), np.uint8))
+    lines = find_lines(np.asarray(cv2.subtract(mask, thick), np.uint8))
+    if not lines:
+        return None
+    width = float(np.median([line.thickness for line in lines]))
+    band = np.zeros_like(mask)
+    for line in lines:
+        points = np.rint(np.array(_to_the_ends(line.points, mask.shape[1] / STRIPS)) * 8).astype(
+            np.int32
+        )
+        cv2.polylines(band, [points[:, None]], False, 255, max(3, round(width) + 4), cv2.LINE_8, 3)
+    crossing = cv2.morphologyEx(
+        mask, cv2.MORPH_OPEN, np.ones((round(1.6 * width) + 3, 1), np.uint8)
+    )
+    return np.asarray(
+        cv2.bitwise_and(cv2.bitwise_and(band, mask), cv2.bitwise_not(crossing)), np.uint8
+    )
+
+
+def find_lines(thin: U8) -> tuple[Line, ...]:
+    """Lines from left to right.
+
+    Args:
+        thin: uint8 ``[h, w]``, 255 where ink is no higher than a line.
+    """
+    height, width = thin.shape
+    strip = width / STRIPS
+    share = (
+        cv2.resize(thin, (STRIPS, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    )
+    reach = int(np.ceil(STEEPEST * strip / 2)) + 1
+    total = cv2.boxFilter(share, -1, (1, 2 * reach + 1), normalize=False)
+    peaks = _peaks(total, reach)
+    chains = _chains(peaks, strip)
+    long = [chain for chain in chains if len(chain) >= AMONG * STRIPS]
+    if len(long) < SEVERAL:
+        long = [chain for chain in long if len(chain) >= ALONE * STRIPS]
+    return tuple(
+        Line(
+            tuple(((column + 0.5) * strip, float(row)) for column, row in chain),
+            float(np.median([total[row, column] for column, row in chain])),
+        )
+        for chain in long
+    )
+
+
+def _peaks(total: NDArray[np.float32], reach: int) -> list[list[int]]:
+    """For each strip the rows where thin ink reaches from side to side."""
+    highest = cv2.dilate(total, np.ones((2 * reach + 1, 1), np.uint8))
+    middle = cv2.GaussianBlur(total, (1, 2 * reach + 1), 0)
+    found = []
+    for column in range(total.shape[1]):
+        rows = np.flatnonzero((total[:, column] >= FULL) & (total[:, column] >= highest[:, column]))
+        kept: list[int] = []
+        start = 0
+        for end in range(1, len(rows) + 1):  # equal neighbours are one peak
+            if end == len(rows) or rows[end] - rows[end - 1] > 1:
+                plateau = rows[start:end]
+                kept.append(int(plateau[middle[plateau, column].argmax()]))
+                start = end
+        found.append(kept)
+    return found
+
+
+def _chains(peaks: list[list[int]], strip: float) -> list[list[tuple[int, int]]]:
+    """Peaks that go on from strip to strip, as (strip, row)."""
+    chains: list[list[tuple[int, int]]] = []
+    for column, rows in enumerate(peaks):
+        taken: set[int] = set()
+        # Chains that have gone furthest choose first.
+        for chain in sorted(chains, key=len, reverse=True):
+            gap = column - chain[-1][0]
+            if gap > SKIPPED or gap <= 0:
+                continue
+            expected, tolerance = _expected(chain, column, strip)
+            near = [row for row in rows if row not in taken and abs(row - expected) <= tolerance]
+            if near:
+                row = min(near, key=lambda row: abs(row - expected))
+                taken.add(row)
+                chain.append((column, row))
+        chains.extend([(column, row)] for row in rows if row not in taken)
+    return chains
+
+
+def _expected(chain: list[tuple[int, int]], column: int, strip: float) -> tuple[float, float]:
+    """Where a chain goes on in a strip, and how far off it may be, in pixels."""
+    gap = column - chain[-1][0]
+    if len(chain) < 3:
+        return chain[-1][1], STEEPEST * strip * gap + 1.5
+    first, last = chain[max(0, len(chain) - 6)], chain[-1]
+    slope = (last[1] - first[1]) / (last[0] - first[0])
+    return last[1] + slope * gap, 2 + 0.04 * strip * gap
+
+
+def _to_the_ends(
+    points: tuple[tuple[float, float], ...], strip: float
+) -> list[tuple[float, float]]:
+    """A line drawn on at either end, to the far side of the next strip."""
+
+    def beyond(end: tuple[float, float], inner: tuple[float, float], step: float) -> Any:
+        slope = (end[1] - inner[1]) / (end[0] - inner[0]) if end[0] != inner[0] else 0.0
+        return end[0] + step, end[1] + slope * step
+
+    inner = min(3, len(points) - 1)
+    return [
+        beyond(points[0], points[inner], -1.6 * strip),
+        *points,
+        beyond(points[-1], points[-1 - inner], 1.6 * strip),
+    ]

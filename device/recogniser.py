@@ -1,0 +1,146 @@
+"""One engine for pictures and cameras: from a frame to the digits in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits.device.classifier import Classifier
+from edgedigits.device.finder.hypotheses import Hypothesis, hypotheses
+from edgedigits.device.finder.ink import find_ink
+from edgedigits.device.finder.pieces import find_pieces, group_pieces
+from edgedigits.device.finder.rows import in_rows
+from edgedigits.device.reading import Box, Candidate, Reading
+from edgedigits.preprocess import to_grey
+
+DIGITS = 10
+LONGEST = 1600  # pixels of the longer side at which a frame is looked at
+SPLIT_COST = 0.05  # of a score, a cut: a whole digit is likelier than two that touch
+LEAST_HEIGHT, MOST_HEIGHT = 0.5, 2.0  # of the usual height of its row
+
+
+class Recogniser:
+    """Finds and recognises every digit in a frame.
+
+    Args:
+        classifier: an exported file, with ten classes or ten and "not a digit" behind them.
+        threshold: score from which on a candidate counts as a digit; None: the file's own.
+    """
+
+    def __init__(self, classifier: Classifier, threshold: float | None = None) -> None:
+        self.classifier = classifier
+        self.threshold = 0.5 if threshold is None else threshold
+
+    def read(self, frame: NDArray[Any]) -> Reading:
+        """Read one frame.
+
+        Args:
+            frame: uint8 ``[h, w]`` grey or ``[h, w, 3]`` BGR, upright.
+        """
+        grey = to_grey(frame)
+        height, width = grey.shape
+        scale = min(1.0, LONGEST / max(height, width))
+        if scale < 1:
+            grey = np.asarray(
+                cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            )
+        ink = find_ink(grey)
+        pieces = find_pieces(ink)
+        groups = group_pieces(pieces)
+        made, parts = hypotheses(groups, pieces, ink.strength)
+        candidates = self._judge(made, 1 / scale)
+        chosen, rest = choose(made, candidates, parts)
+        accepted, small = by_size(chosen)
+        rows = in_rows([candidate.box for candidate in accepted])
+        return Reading(
+            width=width,
+            height=height,
+            rows=tuple(tuple(accepted[i] for i in row) for row in rows),
+            rejected=(*rest, *small),
+            dark_on_light=ink.dark_on_light,
+        )
+
+    def _judge(self, made: Sequence[Hypothesis], scale: float) -> list[Candidate]:
+        if not made:
+            return []
+        scores = self.classifier.scores(np.stack([hypothesis.crop for hypothesis in made]))
+        digits = scores[:, :DIGITS].argmax(axis=1)
+        sure = scores[np.arange(len(made)), digits]
+        return [
+            Candidate(
+                box=_scaled(hypothesis.box, scale),
+                crop=hypothesis.crop,
+                scores=scores[i],
+                digit=int(digits[i]),
+                score=float(sure[i]),
+                accepted=bool(sure[i] >= self.threshold),
+            )
+            for i, hypothesis in enumerate(made)
+        ]
+
+
+def _scaled(box: Box, scale: float) -> Box:
+    return box if scale == 1 else Box(*(round(value * scale) for value in box))
+
+
+def choose(
+    made: Sequence[Hypothesis], candidates: Sequence[Candidate], parts: Sequence[int]
+) -> tuple[list[Candidate], list[Candidate]]:
+    """The best reading of each group: as a whole, or as the best sequence of its parts.
+
+    Returns:
+        Accepted candidates, and of the groups with none the whole.
+    """
+    by_span: dict[tuple[int, int, int], Candidate] = {
+        (hypothesis.group, *hypothesis.span): candidate
+        for hypothesis, candidate in zip(made, candidates, strict=True)
+    }
+    accepted: list[Candidate] = []
+    rejected: list[Candidate] = []
+    for group, count in enumerate(parts):
+        best = _best_path(by_span, group, count)
+        if best:
+            accepted.extend(best)
+        elif (group, 0, count) in by_span:
+            rejected.append(by_span[group, 0, count])
+    return accepted, rejected
+
+
+def _best_path(
+    by_span: dict[tuple[int, int, int], Candidate], group: int, count: int
+) -> list[Candidate]:
+    """The sequence of accepted parts, from end to end, of the highest mean score less its cuts."""
+    best: list[tuple[float, list[Candidate]] | None] = [(0.0, [])] + [None] * count
+    for end in range(1, count + 1):
+        for start in range(end):
+            before, candidate = best[start], by_span.get((group, start, end))
+            if before is None or candidate is None or not candidate.accepted:
+                continue
+            path = [*before[1], candidate]
+            total = before[0] + candidate.score - 1 - SPLIT_COST
+            known = best[end]
+            if known is None or total > known[0]:
+                best[end] = (total, path)
+    last = best[count]
+    return [] if last is None else last[1]
+
+
+def by_size(accepted: Sequence[Candidate]) -> tuple[list[Candidate], list[Candidate]]:
+    """Candidates of a size that fits their own row, and the others."""
+    fits: list[Candidate] = []
+    others: list[Candidate] = []
+    for candidate in accepted:
+        box = candidate.box
+        heights = sorted(
+            other.box.h
+            for other in accepted
+            if other.box.y < box.y + box.h and box.y < other.box.y + other.box.h
+        )
+        usual = heights[len(heights) // 2]
+        inside = LEAST_HEIGHT * usual <= box.h <= MOST_HEIGHT * usual
+        (fits if inside else others).append(candidate)
+    return fits, others

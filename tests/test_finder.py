@@ -1,0 +1,188 @@
+"""Finding ink: light, polarity, ruled lines, pieces, cuts, and the order of reading."""
+
+from __future__ import annotations
+
+import itertools
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edgedigits.device.finder.hypotheses import cut_places, hypotheses
+from edgedigits.device.finder.ink import find_ink, flatten, is_dark_on_light
+from edgedigits.device.finder.lines import find_lines, without_lines
+from edgedigits.device.finder.pieces import find_pieces, group_pieces
+from edgedigits.device.finder.rows import in_rows
+from edgedigits.device.reading import Box
+from edgedigits.preprocess import place
+
+U8 = NDArray[np.uint8]
+
+
+def page(width: int = 640, height: int = 480, light: int = 220) -> U8:
+    """An empty page with a little noise."""
+    noise = np.random.default_rng(0).normal(0, 2, (height, width))
+    return np.asarray(np.clip(light + noise, 0, 255), np.uint8)
+
+
+def write(picture: U8, text: str, x: int, y: int, *, thick: int = 4, ink: int = 40) -> None:
+    """Printed digits of 44 pixels height, 50 pixels apart, with their baseline at y."""
+    for i, character in enumerate(text):
+        where = (x + 50 * i, y)
+        cv2.putText(picture, character, where, cv2.FONT_HERSHEY_SIMPLEX, 2, ink, thick, cv2.LINE_AA)
+
+
+def boxes_of(picture: U8) -> list[Box]:
+    groups = group_pieces(find_pieces(find_ink(picture)))
+    return sorted(group.box for group in groups)
+
+
+def test_contrast_is_the_same_in_sun_and_shadow() -> None:
+    picture = page()
+    write(picture, "888", 60, 150, ink=70)
+    write(picture, "888", 400, 150, ink=70)
+    light = np.ones(picture.shape)
+    light[:, 320:] = np.linspace(1, 0.4, 320)  # the right half falls into shadow
+    shaded = np.asarray(picture * light, np.uint8)
+    contrast = flatten(shaded)
+    left, right = (int(np.percentile(part, 99)) for part in (contrast[:, :320], contrast[:, 320:]))
+    assert abs(left - right) < 12
+    assert contrast[300:, :].max() < 20  # nothing is written there
+    assert len(boxes_of(shaded)) == 6
+
+
+def test_a_hard_shadow_edge_is_no_ink() -> None:
+    picture = page()
+    write(picture, "47", 100, 200)
+    picture[:, 350:] = (picture[:, 350:] * 0.55).astype(np.uint8)
+    write(picture, "28", 450, 200, ink=25)
+    assert [box.w < 60 for box in boxes_of(picture)] == [True] * 4
+
+
+@pytest.mark.parametrize("ink", [30, 120, 160])
+def test_polarity_is_that_of_the_strokes(ink: int) -> None:
+    picture = page(light=200)
+    write(picture, "31415", 100, 240, ink=ink)
+    assert is_dark_on_light(picture)
+    assert not is_dark_on_light(255 - picture)
+    dark, light = find_ink(picture), find_ink(255 - picture)
+    assert (dark.dark_on_light, light.dark_on_light) == (True, False)
+    np.testing.assert_allclose(boxes_of(picture), boxes_of(255 - picture), atol=2)
+
+
+def test_an_empty_page_has_no_ink() -> None:
+    for light in (40, 128, 230):
+        assert boxes_of(page(light=light)) == []
+    assert boxes_of(np.zeros((1, 1), np.uint8)) == []
+    assert boxes_of(np.full((3, 2000), 255, np.uint8)) == []
+
+
+def ruled(slope: float, bend: float, *, grid: bool, width: int = 1) -> U8:
+    picture = page()
+    for start in range(-120, 620, 38):
+        points = [(x, round(start + slope * x + bend * np.sin(x / 200))) for x in range(0, 660, 20)]
+        cv2.polylines(picture, [np.array(points)[:, None]], False, 130, width, cv2.LINE_AA)
+        if grid:
+            across = [(round(start - slope * y), y) for y in range(0, 500, 20)]
+            cv2.polylines(picture, [np.array(across)[:, None]], False, 130, width, cv2.LINE_AA)
+    return picture
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.06, -0.12])
+@pytest.mark.parametrize("bend", [0.0, 5.0])
+@pytest.mark.parametrize("grid", [False, True])
+def test_ruled_lines_go_and_strokes_of_their_width_stay(
+    slope: float, bend: float, grid: bool
+) -> None:
+    bare = page()
+    picture = ruled(slope, bend, grid=grid, width=2)
+    for target in (bare, picture):
+        write(target, "4172", 60, 250, thick=2, ink=60)
+        write(target, "8359", 350, 250, thick=2, ink=60)
+    truth = flatten(bare) > 60
+    left = without_lines(flatten(picture), 14) > 60
+    assert (left & truth).sum() > 0.9 * truth.sum()
+    # What is left over away from the digits: less than a thirtieth of the lines.
+    lines = (flatten(ruled(slope, bend, grid=grid, width=2)) > 60).sum()
+    near = cv2.dilate(truth.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    inside = np.zeros_like(truth)
+    inside[40:-40, 30:-30] = True
+    assert (left & ~near & inside).sum() < lines / 30
+
+
+def test_a_page_without_lines_is_left_as_it_is() -> None:
+    picture = page()
+    write(picture, "1477", 60, 250)
+    contrast = flatten(picture)
+    assert without_lines(contrast, 14) is contrast
+    assert find_lines(np.zeros((100, 200), np.uint8)) == ()
+
+
+def test_a_line_follows_its_slope() -> None:
+    thin = np.zeros((240, 480), np.uint8)
+    cv2.line(thin, (0, 100), (479, 148), 255, 2)
+    (line,) = find_lines(thin)
+    for x, y in line.points:
+        assert y == pytest.approx(100 + x / 10, abs=1.5)
+    assert 1.5 < line.thickness < 3.5
+
+
+def test_parts_of_one_digit_are_joined_and_neighbours_are_not() -> None:
+    picture = np.full((200, 400), 230, np.uint8)
+    cv2.rectangle(picture, (50, 50), (80, 56), 20, -1)  # the bar of a 5 …
+    cv2.ellipse(picture, (65, 95), (18, 30), 0, -120, 150, 20, 6)  # … above its bow
+    cv2.line(picture, (150, 50), (150, 125), 20, 6)  # two separate ones
+    cv2.line(picture, (185, 50), (185, 125), 20, 6)
+    assert len(boxes_of(picture)) == 3
+    first = boxes_of(picture)[0]
+    assert (first.y, first.y + first.h) == pytest.approx((50, 128), abs=3)
+
+
+def test_specks_and_page_edges_are_left_out() -> None:
+    picture = page()
+    write(picture, "25", 200, 250)
+    for x, y in ((50, 50), (600, 100), (333, 420)):
+        cv2.circle(picture, (x, y), 1, 60, -1)
+    picture[:, :12] = 30  # the table beside the page
+    picture[470:, :] = 30
+    assert [box.x > 150 and box.y > 150 for box in boxes_of(picture)] == [True, True]
+
+
+def test_touching_digits_may_be_cut_where_they_touch() -> None:
+    picture = np.full((120, 220), 235, np.uint8)
+    cv2.ellipse(picture, (70, 60), (30, 40), 0, 0, 360, 20, 6)
+    cv2.ellipse(picture, (130, 60), (30, 40), 0, 0, 360, 20, 6)  # they touch at x = 100
+    ink = find_ink(picture)
+    pieces = find_pieces(ink)
+    groups = group_pieces(pieces)
+    assert len(groups) == 1
+    made, parts = hypotheses(groups, pieces, ink.strength)
+    assert parts[0] >= 2
+    whole = next(h for h in made if h.span == (0, parts[0]))
+    assert whole.box.w == pytest.approx(127, abs=4)
+    halves = [h for h in made if abs(h.box.w - 64) < 6]
+    assert len(halves) >= 2
+    # A half looks like one ring placed on its own.
+    alone = np.zeros((120, 120), np.uint8)
+    cv2.ellipse(alone, (60, 60), (30, 40), 0, 0, 360, 255, 6)
+    best = max(float(np.corrcoef(h.crop.ravel(), place(alone).ravel())[0, 1]) for h in halves)
+    assert best > 0.9
+
+
+def test_cuts_keep_their_distance() -> None:
+    ink = np.zeros((50, 150), np.uint8)
+    ink[:, 10:20] = ink[:, 60:70] = ink[:, 120:130] = 255
+    cuts = cut_places(ink, Box(0, 0, 150, 50))
+    assert all(b - a >= 9 for a, b in itertools.pairwise(cuts))
+    assert any(20 <= cut <= 60 for cut in cuts)
+    assert any(70 <= cut <= 120 for cut in cuts)
+
+
+def test_rows_follow_a_sloping_line() -> None:
+    upper = [Box(40 * i, 100 + 6 * i, 20, 30) for i in range(12)]  # falls by two heights in all
+    lower = [Box(40 * i + 5, 150 + 6 * i, 20, 30) for i in range(12)]
+    mixed = [box for pair in zip(lower, upper, strict=True) for box in pair]
+    rows = in_rows(mixed)
+    assert [[mixed[i] for i in row] for row in rows] == [upper, lower]
+    assert in_rows([]) == ()
