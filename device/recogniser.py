@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -23,6 +24,40 @@ SPLIT_COST = 0.05  # of a score, a cut: a whole digit is likelier than two that 
 LEAST_HEIGHT, MOST_HEIGHT = 0.5, 2.0  # of the usual height of its row
 
 
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Ink of a frame that may be digits, before anything is recognised.
+
+    Attributes:
+        hypotheses: what may be one digit; boxes in pixels of the frame.
+        parts: for each group of ink the number of parts it may be cut into.
+        dark_on_light: the polarity found.
+    """
+
+    hypotheses: tuple[Hypothesis, ...]
+    parts: tuple[int, ...]
+    dark_on_light: bool
+
+
+def find(frame: NDArray[Any]) -> Found:
+    """Find what may be digits.
+
+    Args:
+        frame: uint8 ``[h, w]`` grey or ``[h, w, 3]`` BGR, upright.
+    """
+    grey = to_grey(frame)
+    scale = min(1.0, LONGEST / max(grey.shape))
+    if scale < 1:
+        size = tuple(max(1, round(side * scale)) for side in grey.shape[::-1])
+        grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
+    ink = find_ink(grey)
+    pieces = find_pieces(ink)
+    made, parts = hypotheses(group_pieces(pieces), pieces, ink.strength)
+    if scale < 1:
+        made = [replace(h, box=Box(*(round(value / scale) for value in h.box))) for h in made]
+    return Found(tuple(made), tuple(parts), ink.dark_on_light)
+
+
 class Recogniser:
     """Finds and recognises every digit in a frame.
 
@@ -41,30 +76,20 @@ class Recogniser:
         Args:
             frame: uint8 ``[h, w]`` grey or ``[h, w, 3]`` BGR, upright.
         """
-        grey = to_grey(frame)
-        height, width = grey.shape
-        scale = min(1.0, LONGEST / max(height, width))
-        if scale < 1:
-            grey = np.asarray(
-                cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-            )
-        ink = find_ink(grey)
-        pieces = find_pieces(ink)
-        groups = group_pieces(pieces)
-        made, parts = hypotheses(groups, pieces, ink.strength)
-        candidates = self._judge(made, 1 / scale)
-        chosen, rest = choose(made, candidates, parts)
+        found = find(frame)
+        candidates = self._judge(found.hypotheses)
+        chosen, rest = choose(found.hypotheses, candidates, found.parts)
         accepted, small = by_size(chosen)
         rows = in_rows([candidate.box for candidate in accepted])
         return Reading(
-            width=width,
-            height=height,
+            width=frame.shape[1],
+            height=frame.shape[0],
             rows=tuple(tuple(accepted[i] for i in row) for row in rows),
             rejected=(*rest, *small),
-            dark_on_light=ink.dark_on_light,
+            dark_on_light=found.dark_on_light,
         )
 
-    def _judge(self, made: Sequence[Hypothesis], scale: float) -> list[Candidate]:
+    def _judge(self, made: Sequence[Hypothesis]) -> list[Candidate]:
         if not made:
             return []
         scores = self.classifier.scores(np.stack([hypothesis.crop for hypothesis in made]))
@@ -72,7 +97,7 @@ class Recogniser:
         sure = scores[np.arange(len(made)), digits]
         return [
             Candidate(
-                box=_scaled(hypothesis.box, scale),
+                box=hypothesis.box,
                 crop=hypothesis.crop,
                 scores=scores[i],
                 digit=int(digits[i]),
@@ -81,10 +106,6 @@ class Recogniser:
             )
             for i, hypothesis in enumerate(made)
         ]
-
-
-def _scaled(box: Box, scale: float) -> Box:
-    return box if scale == 1 else Box(*(round(value * scale) for value in box))
 
 
 def choose(

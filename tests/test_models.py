@@ -118,7 +118,9 @@ def test_bytes_by_hand() -> None:
 def test_an_unknown_model_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(UsageError, match="did you mean mnist-cnn"):
         get_model("mnist_cnn")
-    with pytest.raises(UsageError, match=r"there are tiny-cnn, teacher-cnn, alexnet-number"):
+    with pytest.raises(
+        UsageError, match=r"there are tiny-cnn, digit-reader, teacher-cnn, alexnet-number"
+    ):
         get_model("qqqq")
 
 

@@ -9,6 +9,8 @@ import pytest
 from conftest import RunCli
 from helpers_training import small_npz, some_digits
 
+from edgedigits.augment import DIGITS
+from edgedigits.data.dataset import Pictures
 from edgedigits.errors import UsageError
 from edgedigits.models.build import Precision
 from edgedigits.run import RunFolder
@@ -31,15 +33,18 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunFolder]:
 
 
 class _Answers:
-    """A model that always gives the same rows."""
+    """A model that gives its rows one after the other, whatever it is shown."""
 
-    def __init__(self, rows: list[list[float]]) -> None:
-        self.rows = np.array(rows, np.float32)
+    def __init__(self, *calls: list[list[float]]) -> None:
+        self.calls = [np.array(rows, np.float32) for rows in calls]
+        self.output_shape = (None, self.calls[0].shape[1])
+        self.seen: list[np.ndarray] = []
 
     def predict_on_batch(self, pictures: np.ndarray) -> np.ndarray:
         assert pictures.dtype == np.float32
-        assert pictures.shape == (len(self.rows), 28, 28, 1)
-        return self.rows
+        assert pictures.shape == (2, 28, 28, 1)
+        self.seen.append(pictures)
+        return self.calls[(len(self.seen) - 1) % len(self.calls)]
 
 
 @pytest.mark.parametrize("logits", [False, True])
@@ -49,10 +54,25 @@ def test_targets_mix_answers_and_labels(logits: bool) -> None:
     answers = np.array([[0.7, 0.2, 0.1], [0.25, 0.25, 0.5]])
     rows = (np.log(answers) + 3 if logits else answers).tolist()
     teacher = Teacher(_Answers(rows), (28, 28, 1), (0.0, 1.0), weight=0.6)
-    targets = teacher.targets(np.zeros((2, 28, 28), np.uint8), np.array([0, 1]))
+    blank = Pictures(np.zeros((2, 28, 28), np.uint8), np.array([0, 1]))
+    targets = teacher.targets(blank, None)
     expected = 0.6 * answers + 0.4 * np.array([[1, 0, 0], [0, 1, 0]])
     np.testing.assert_allclose(targets, expected, atol=1e-6)
     assert targets.dtype == np.float32
+
+
+def test_the_teacher_answers_for_changed_copies_and_the_mean_counts() -> None:
+    from edgedigits.train.distillation import VIEWS, Teacher
+
+    one, other = [[0.8, 0.2], [0.5, 0.5]], [[0.4, 0.6], [0.5, 0.5]]
+    model = _Answers(one, other)
+    pictures = some_digits(2)
+    assert pictures.labels is not None
+    two = Pictures(pictures.images, np.array([0, 1]))
+    targets = Teacher(model, (28, 28, 1), (0.0, 1.0), weight=0.5).targets(two, DIGITS, seed=3)
+    assert len(model.seen) == VIEWS
+    assert not np.array_equal(model.seen[0], model.seen[1])
+    np.testing.assert_allclose(targets, [[0.5 + 0.3, 0.2], [0.25, 0.5 + 0.25]], atol=1e-6)
 
 
 def test_a_model_learns_the_targets_and_not_the_labels() -> None:
@@ -68,9 +88,8 @@ def test_a_model_learns_the_targets_and_not_the_labels() -> None:
         ]
     )
 
-    def moved(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        return np.asarray(np.eye(10)[(labels + 1) % 10], np.float32)
-
+    assert pictures.labels is not None
+    moved = (pictures.labels + 1) % 10
     fit(
         model,
         pictures,
@@ -79,11 +98,10 @@ def test_a_model_learns_the_targets_and_not_the_labels() -> None:
         batch_size=20,
         learning_rate=0.01,
         seed=0,
-        targets=moved,
+        targets=np.eye(10, dtype=np.float32)[moved],
     )
     outputs = model.predict(pictures.images[..., None] / np.float32(255), verbose=0)
-    assert pictures.labels is not None
-    assert (outputs.argmax(axis=1) == (pictures.labels + 1) % 10).mean() > 0.95
+    assert (outputs.argmax(axis=1) == moved).mean() > 0.95
 
 
 def test_a_student_takes_its_teachers_validation_part(
@@ -130,9 +148,7 @@ def test_a_teacher_in_bfloat16_answers_almost_the_same(taught: tuple[Path, RunFo
     pictures = some_digits(64)
     assert pictures.labels is not None
     exact, rough = (
-        load_teacher(taught[1], (28, 28, 1), 10, precision).targets(
-            pictures.images, pictures.labels
-        )
+        load_teacher(taught[1], (28, 28, 1), 10, precision).targets(pictures, None)
         for precision in PRECISIONS
     )
     assert 0 < np.abs(exact - rough).max() < 0.05

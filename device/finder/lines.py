@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from edgedigits.device.reading import U8
 
 STRIPS = 24
-THICKEST = 1 / 90  # of the frame's height; but for small frames at least THICK pixels
-THICK = 5
-FULL = 0.6  # of a strip's width: how far a line must reach in it
+THICKEST = 1 / 45  # of the frame's height; but for small frames at least THICK pixels
+THICK = 6
+FULL = 0.85  # of a strip's width: how far a line must reach in it
 STEEPEST = 0.22  # tangent of the steepest line
-SKIPPED = 3  # strips that a line may be covered by ink
+SKIPPED = 8  # strips that a line may be covered by ink
 ALONE = 0.5  # of the strips: how far a line by itself must reach
 AMONG = 0.3  # of them: how far one of several must
 SEVERAL = 3
@@ -91,12 +91,14 @@ def find_lines(thin: U8) -> tuple[Line, ...]:
     """
     height, width = thin.shape
     strip = width / STRIPS
-    share = (
-        cv2.resize(thin, (STRIPS, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    )
     reach = int(np.ceil(STEEPEST * strip / 2)) + 1
-    total = cv2.boxFilter(share, -1, (1, 2 * reach + 1), normalize=False)
-    peaks = _peaks(total, reach)
+    near = cv2.dilate(thin, np.ones((2 * reach + 1, 1), np.uint8))
+    covered, share = (
+        cv2.resize(part, (STRIPS, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        for part in (near, thin)
+    )
+    total = np.asarray(cv2.boxFilter(share, -1, (1, 2 * reach + 1), normalize=False), np.float32)
+    peaks = _peaks(np.asarray(covered, np.float32), np.asarray(share, np.float32), reach)
     chains = _chains(peaks, strip)
     long = [chain for chain in chains if len(chain) >= AMONG * STRIPS]
     if len(long) < SEVERAL:
@@ -110,21 +112,24 @@ def find_lines(thin: U8) -> tuple[Line, ...]:
     )
 
 
-def _peaks(total: NDArray[np.float32], reach: int) -> list[list[int]]:
-    """For each strip the rows where thin ink reaches from side to side."""
-    highest = cv2.dilate(total, np.ones((2 * reach + 1, 1), np.uint8))
-    middle = cv2.GaussianBlur(total, (1, 2 * reach + 1), 0)
+def _peaks(covered: NDArray[np.float32], share: NDArray[np.float32], reach: int) -> list[list[int]]:
+    """For each strip the rows near which thin ink reaches from side to side.
+
+    Args:
+        covered: float32 ``[h, strips]``, share of the columns with ink within ``reach`` rows.
+        share: the same of ink in the very row.
+    """
+    rows = np.arange(len(share), dtype=np.float32)[:, None]
+    size = (1, 2 * reach + 1)
+    mass = cv2.boxFilter(share, -1, size, normalize=False)
+    moment = cv2.boxFilter(share * rows, -1, size, normalize=False, borderType=cv2.BORDER_CONSTANT)
     found = []
-    for column in range(total.shape[1]):
-        rows = np.flatnonzero((total[:, column] >= FULL) & (total[:, column] >= highest[:, column]))
-        kept: list[int] = []
-        start = 0
-        for end in range(1, len(rows) + 1):  # equal neighbours are one peak
-            if end == len(rows) or rows[end] - rows[end - 1] > 1:
-                plateau = rows[start:end]
-                kept.append(int(plateau[middle[plateau, column].argmax()]))
-                start = end
-        found.append(kept)
+    for column in range(share.shape[1]):
+        edges = np.diff(np.concatenate([[0], covered[:, column] >= FULL, [0]]).astype(np.int8))
+        middles = (np.flatnonzero(edges > 0) + np.flatnonzero(edges < 0) - 1) // 2
+        found.append(
+            [round(moment[row, column] / mass[row, column]) for row in middles if mass[row, column]]
+        )
     return found
 
 

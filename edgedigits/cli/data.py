@@ -111,3 +111,45 @@ def csv_command(
         print_json(csv_json(export))
     else:
         stdout().print(csv_view(export))
+
+
+@data_app.command("reader")
+def reader_command(
+    data: DataArgument,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The .npz file to write.")],
+    negatives: Annotated[
+        int, typer.Option(help="Drawn symbols and spoilt digits that are none.")
+    ] = 30_000,
+    scenes: Annotated[
+        int, typer.Option(help="Synthetic camera frames to cut digits and other ink out of.")
+    ] = 3_000,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file if it is there already.")
+    ] = False,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a data set with an eleventh class, not a digit, to train a reader of frames on.
+
+    Example: edgedigits data reader mnist --out reader.npz
+    """
+    from edgedigits.data.registry import load_data
+    from edgedigits.reader_data import write_reader_data
+    from edgedigits.report.look import reader_data_json, reader_data_view
+
+    with progress() as shown:
+        dataset = load_data(data, data_dir=data_dir, progress=shown)
+        written = write_reader_data(
+            dataset,
+            out,
+            negatives=negatives,
+            scenes=scenes,
+            seed=seed,
+            overwrite=overwrite,
+            progress=shown,
+        )
+    if as_json:
+        print_json(reader_data_json(written))
+    else:
+        stdout().print(reader_data_view(written))

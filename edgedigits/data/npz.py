@@ -16,12 +16,14 @@ from edgedigits.errors import DataError
 
 DIVIDED = ("x_train", "y_train", "x_test", "y_test")
 WHOLE = (("images", "labels"), ("x", "y"))
+NAMES = "class_names"  # may be there: one text a class, in the order of the labels
 
 
 def load_npz(path: Path, name: str) -> DataSet:
     """``x_train, y_train`` (with ``x_test, y_test`` or without), ``images, labels`` or ``x, y``.
 
-    Where the labels array is missing, labels are None. Pickled objects are never loaded.
+    Where the labels array is missing, labels are None. ``class_names`` may name the classes.
+    Pickled objects are never loaded.
 
     Raises:
         DataError: no such arrays, or arrays that are no pictures or labels.
@@ -32,7 +34,7 @@ def load_npz(path: Path, name: str) -> DataSet:
     for x, y in WHOLE:
         if x in arrays:
             train, notes = _part(arrays, x, y, path)
-            names = () if train.labels is None else number_names(train.labels)
+            names = () if train.labels is None else _names(arrays, train.labels, path)
             return DataSet(name, train, None, names, notes)
     found = ", ".join(sorted(arrays)) or "nothing"
     raise DataError(
@@ -45,7 +47,7 @@ def _divided(arrays: dict[str, NDArray[Any]], path: Path, name: str) -> DataSet:
     train, notes = _part(arrays, "x_train", "y_train", path)
     if train.labels is None:
         raise DataError(f"{path}: holds x_train but no y_train")
-    names = number_names(train.labels)
+    names = _names(arrays, train.labels, path)
     if "x_test" not in arrays:
         return DataSet(name, train, None, names, notes)
     test, test_notes = _part(arrays, "x_test", "y_test", path)
@@ -53,6 +55,21 @@ def _divided(arrays: dict[str, NDArray[Any]], path: Path, name: str) -> DataSet:
         raise DataError(f"{path}: holds x_test but no y_test")
     check_test_labels(test.labels, len(names), f"{path}: y_test")
     return DataSet(name, train, test, names, notes + test_notes)
+
+
+def _names(
+    arrays: dict[str, NDArray[Any]], labels: NDArray[np.int64], path: Path
+) -> tuple[str, ...]:
+    numbers = number_names(labels)
+    if NAMES not in arrays:
+        return numbers
+    names = arrays[NAMES]
+    if names.ndim != 1 or names.dtype.kind != "U" or len(names) < len(numbers):
+        raise DataError(
+            f"{path}: {NAMES} is {names.dtype} of shape {list(names.shape)}, not a text for each "
+            f"of {len(numbers)} classes"
+        )
+    return tuple(str(name) for name in names)
 
 
 def _part(
@@ -66,7 +83,7 @@ def _part(
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays we know, by name; others are listed as empty and not read."""
-    known = {*DIVIDED, *(name for pair in WHOLE for name in pair)}
+    known = {NAMES, *DIVIDED, *(name for pair in WHOLE for name in pair)}
     try:
         file = np.load(path, allow_pickle=False)
         if isinstance(file, np.ndarray):

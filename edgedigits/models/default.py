@@ -1,4 +1,4 @@
-"""Models of our own: the small default, and a wide one that teaches small ones."""
+"""Models of our own: the small default, the one that reads frames, a wide one that teaches."""
 
 from __future__ import annotations
 
@@ -55,4 +55,24 @@ TEACHER_CNN = ModelSpec(
     ),
     origin="Ours: five convolutions, a teacher for small models.",
     training=TrainingDefaults(epochs=25, batch_size=128, learning_rate=0.002, data="fashion-mnist"),
+)
+
+DIGIT_READER = ModelSpec(
+    name="digit-reader",
+    layers=(
+        *_normalised(16),
+        MaxPool(),
+        *_normalised(32),
+        *_normalised(32),
+        MaxPool(),
+        *_normalised(64),
+        MaxPool(),
+        Flatten(),
+        Dropout(0.2),
+        Dense(96),
+        Dropout(0.2),
+        Dense(11, activation="softmax"),
+    ),
+    origin="Ours: ten digits and 'not a digit', for 'edgedigits recognise' and 'camera'.",
+    training=TrainingDefaults(epochs=20, batch_size=128, learning_rate=0.002),
 )

@@ -6,10 +6,10 @@ import difflib
 
 from edgedigits.errors import UsageError
 from edgedigits.models import reference
-from edgedigits.models.default import TEACHER_CNN, TINY_CNN
+from edgedigits.models.default import DIGIT_READER, TEACHER_CNN, TINY_CNN
 from edgedigits.models.spec import ModelSpec
 
-OURS = (TINY_CNN, TEACHER_CNN)
+OURS = (TINY_CNN, DIGIT_READER, TEACHER_CNN)
 MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in (*OURS, *reference.MODELS)}
 
 

@@ -19,6 +19,9 @@ from edgedigits.report.style import BLUE, new_figure, save, settings
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import Group
+    from rich.text import Text
+
+    from edgedigits.reader_data import ReaderData
 
 BAR = 24  # characters of the longest bar
 SHOWN_CLASSES = 50  # rows of the picture of samples
@@ -79,6 +82,23 @@ def csv_json(export: CsvExport) -> dict[str, Any]:
         "folder": str(export.folder),
         "files": [asdict(made) | {"file": str(made.file)} for made in export.files],
     }
+
+
+def reader_data_json(written: ReaderData) -> dict[str, Any]:
+    """The reader's data as plain values."""
+    return asdict(written) | {"file": str(written.file)}
+
+
+def reader_data_view(written: ReaderData) -> Text:
+    """What a terminal says of the reader's data."""
+    from rich.text import Text
+
+    return Text(
+        f"training part: {written.digits:,} digits, {written.negatives:,} that are none; "
+        f"{written.from_scenes:,} of them from frames\n"
+        f"test part: {written.test_digits:,} digits, {written.test_negatives:,} that are none\n"
+        f"{written.file}: train with 'edgedigits train digit-reader --data {written.file}'"
+    )
 
 
 def render_text(look: DataLook) -> Group:

@@ -23,8 +23,21 @@ LINE_COLOURS = (  # blue, green, red: how much of the light a printed line leave
     (0.72, 0.85, 0.6),
     (0.66, 0.66, 0.92),
 )
-BOARDS = ((0.13, 0.13, 0.12), (0.16, 0.2, 0.12), (0.22, 0.25, 0.17), (0.3, 0.16, 0.1), (0.1, 0.1, 0.16))
-PAPERS = ((1, 1, 1), (0.97, 0.99, 1), (1, 0.98, 0.96), (0.88, 0.96, 1), (0.8, 0.94, 1), (0.95, 0.97, 0.93))
+BOARDS = (
+    (0.13, 0.13, 0.12),
+    (0.16, 0.2, 0.12),
+    (0.22, 0.25, 0.17),
+    (0.3, 0.16, 0.1),
+    (0.1, 0.1, 0.16),
+)
+PAPERS = (
+    (1, 1, 1),
+    (0.97, 0.99, 1),
+    (1, 0.98, 0.96),
+    (0.88, 0.96, 1),
+    (0.8, 0.94, 1),
+    (0.95, 0.97, 0.93),
+)
 
 
 def soft_noise(rng: np.random.Generator, height: int, width: int, grain: float) -> F32:
@@ -116,9 +129,7 @@ class Ruling:
     squared: bool
 
 
-def choose_ruling(
-    rng: np.random.Generator, height: float, conditions: Conditions
-) -> Ruling | None:
+def choose_ruling(rng: np.random.Generator, height: float, conditions: Conditions) -> Ruling | None:
     """The lines of the paper, of a distance that suits digits of this height."""
     if "squared" in conditions:
         return Ruling(max(11.0, height * float(rng.uniform(0.55, 1.5))), True)

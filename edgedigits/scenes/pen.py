@@ -122,7 +122,9 @@ def _removable() -> tuple[U8, U8]:
     tables = np.ones((2, 256), np.uint8)
     for code in range(256):
         around = [code >> i & 1 for i in range(8)]  # from above, clockwise
-        changes = sum(a == 0 and b == 1 for a, b in zip(around, around[1:] + around[:1], strict=True))
+        changes = sum(
+            a == 0 and b == 1 for a, b in zip(around, around[1:] + around[:1], strict=True)
+        )
         if not (2 <= sum(around) <= 6 and changes == 1):
             continue
         up, right, down, left = around[0], around[2], around[4], around[6]

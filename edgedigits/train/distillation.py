@@ -1,8 +1,8 @@
 """Distillation: a model learns from another model's answers beside the labels.
 
 After G. Hinton, O. Vinyals, J. Dean, "Distilling the knowledge in a neural network", 2015, at
-temperature 1. The teacher answers for the very picture that the student sees, as augmented:
-L. Beyer et al., "Knowledge distillation: a good teacher is patient and consistent", CVPR 2022.
+temperature 1. The teacher is asked once a training, for several changed copies of each picture,
+and its mean answer is what the student learns: asked at every step it would cost more than that.
 """
 
 from __future__ import annotations
@@ -14,17 +14,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.data.dataset import DataSet, Images, Labels
+from edgedigits.augment import Augmentation, augment
+from edgedigits.data.dataset import DataSet, Pictures
 from edgedigits.errors import UsageError
 from edgedigits.keras_files import load_keras
 from edgedigits.model_input import Range, Shape, model_input
 from edgedigits.models.build import Precision
+from edgedigits.progress import SILENT, Progress
 from edgedigits.run import RunFolder
 from edgedigits.run_data import Split, load_split
 from edgedigits.tf_loader import import_tf_keras
 from edgedigits.train.fitting import probabilities
 
-TEACHER_WEIGHT = 0.7  # of the teacher's answer; the label has the rest
+TEACHER_WEIGHT = 0.9  # of the teacher's answer; the label has the rest
+VIEWS = 6  # changed copies of each picture that the teacher answers for
+BATCH = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,20 +46,43 @@ class Teacher:
     input_range: Range
     weight: float = TEACHER_WEIGHT
 
-    def targets(self, images: Images, labels: Labels) -> NDArray[np.float32]:
-        """What a student is to answer.
+    def targets(
+        self,
+        pictures: Pictures,
+        augmentation: Augmentation | None,
+        *,
+        seed: int = 0,
+        progress: Progress = SILENT,
+    ) -> NDArray[np.float32]:
+        """What a student is to answer for each picture: the teacher's mean answer, and the label.
 
         Args:
-            images: uint8 ``[n, h, w]``. labels: int64 ``[n]``.
+            pictures: labelled.
+            augmentation: how they will be changed; the teacher answers for as many changed copies
+                as ``VIEWS``. None: it answers once, for the pictures as they are.
+            seed: of the changes.
+            progress: told of every part.
 
         Returns:
             float32 ``[n, classes]``, each row summing to 1.
         """
-        pictures = model_input(images, self.input_shape, self.input_range)
-        answers = probabilities(np.asarray(self.model.predict_on_batch(pictures), np.float32))
-        mixed = (self.weight * answers).astype(np.float32)
-        mixed[np.arange(len(labels)), labels] += np.float32(1 - self.weight)
-        return mixed
+        assert pictures.labels is not None
+        mixed = np.zeros((len(pictures), int(self.model.output_shape[-1])))
+        views = 1 if augmentation is None else VIEWS
+        for view in range(views):
+            rng = np.random.default_rng([seed, view])
+            for start in range(0, len(pictures), BATCH):
+                part = slice(start, start + BATCH)
+                images = pictures.images[part]
+                if augmentation is not None:
+                    images = augment(images, rng, augmentation)
+                inputs = model_input(images, self.input_shape, self.input_range)
+                answers = np.asarray(self.model.predict_on_batch(inputs), np.float32)
+                mixed[part] += self.weight / views * probabilities(answers)
+                done = view * len(pictures) + start + len(images)
+                progress.update("asking the teacher", done, views * len(pictures))
+        mixed[np.arange(len(pictures)), pictures.labels] += 1 - self.weight
+        return mixed.astype(np.float32)
 
 
 def teacher_run(teacher: str) -> RunFolder:

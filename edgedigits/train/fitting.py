@@ -20,9 +20,6 @@ from edgedigits.tf_loader import import_tf_keras
 
 Schedule = Literal["constant", "cosine"]
 
-# From uint8 [n, h, w] and int64 [n] to float32 [n, classes]: what to answer for pictures.
-Targets = Callable[[NDArray[np.uint8], NDArray[np.int64]], NDArray[np.float32]]
-
 EVALUATION_BATCH = 256
 AUGMENTED_AT_ONCE = 256  # pictures; one call costs about 0.4 ms beside its pictures
 SECONDS_BETWEEN_UPDATES = 0.1
@@ -77,7 +74,7 @@ def training_batches(
     augmentation: Augmentation | None,
     input_shape: Shape,
     input_range: Range,
-    targets: Targets | None = None,
+    targets: NDArray[np.float32] | None = None,
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64] | NDArray[np.float32]]]:
     """All steps of some epochs, each epoch in an order that follows from seed and epoch alone.
 
@@ -96,7 +93,7 @@ def training_batches(
             images = pictures.images[chosen]
             if augmentation is not None:
                 images = augment(images, rng, augmentation)
-            wanted = labels[chosen] if targets is None else targets(images, labels[chosen])
+            wanted = labels[chosen] if targets is None else targets[chosen]
             for step in range(0, len(chosen), batch_size):
                 part = slice(step, step + batch_size)
                 yield model_input(images[part], input_shape, input_range), wanted[part]
@@ -185,7 +182,7 @@ def fit(
     seed: int,
     schedule: Schedule = "constant",
     augmentation: Augmentation | None = None,
-    targets: Targets | None = None,
+    targets: NDArray[np.float32] | None = None,
     input_range: Range = (0.0, 1.0),
     input_shape: Shape | None = None,
     progress: Progress = SILENT,
@@ -208,7 +205,7 @@ def fit(
         seed: of order and augmentation; the model's own weights are not touched by it.
         schedule: ``"constant"``, or ``"cosine"``: falling to 0 over all steps.
         augmentation: how training pictures are changed; None: not at all.
-        targets: what to answer for pictures as trained on; None: their labels.
+        targets: float32 ``[n, classes]``, what to answer for each picture; None: its label.
         input_range: the model's values for pixel 0 and pixel 255.
         input_shape: None: the model's own.
         progress: told of every step and every epoch.
@@ -240,7 +237,8 @@ def fit(
             else learning_rate
         )
         losses = tf_keras.losses
-        loss = losses.CategoricalCrossentropy if targets else losses.SparseCategoricalCrossentropy
+        dense = targets is not None
+        loss = losses.CategoricalCrossentropy if dense else losses.SparseCategoricalCrossentropy
         model.compile(
             optimizer=tf_keras.optimizers.Adam(rate),
             loss=loss(from_logits=logits),

@@ -250,6 +250,11 @@ def _train(
 
     try:
         if not _enough(done, made.early_stopping):
+            targets = None
+            if teacher is not None:
+                targets = teacher.targets(
+                    data.train, made.augmentation, seed=made.seed, progress=progress
+                )
             fit(
                 model,
                 data.train,
@@ -259,7 +264,7 @@ def _train(
                 learning_rate=made.learning_rate,
                 schedule=made.schedule,
                 augmentation=made.augmentation,
-                targets=None if teacher is None else teacher.targets,
+                targets=targets,
                 seed=made.seed,
                 progress=progress,
                 done=done,

@@ -1,0 +1,179 @@
+"""What a reader learns from: digits, what is none, and what the finder cuts out of frames.
+
+The data set has one class more than the digits, "not a digit": drawn symbols and spoilt digits,
+and whatever the device's own finder takes for a digit in synthetic camera frames and is none.
+Digits cut out of the same frames show the model what paper, light and camera do to ink.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgedigits.data.dataset import DataSet, Pictures
+from edgedigits.device.finder.hypotheses import Hypothesis
+from edgedigits.device.reading import Box
+from edgedigits.device.recogniser import find
+from edgedigits.errors import DataError, UsageError
+from edgedigits.negatives import make_negatives
+from edgedigits.progress import SILENT, Progress
+from edgedigits.run import atomic_path
+from edgedigits.scenes import Scene, hard_mix, make_scene
+
+NOT_A_DIGIT, NAME = 10, "not a digit"
+NEGATIVES, SCENES = 30_000, 3_000
+SAME, OTHER = 0.65, 0.35  # overlap with a true box from which, and up to which, the label is clear
+
+U8 = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class ReaderData:
+    """What was written.
+
+    Attributes:
+        file: an ``.npz`` that every command takes as DATA.
+        digits, negatives: pictures of digits and of anything else in the training part.
+        from_scenes: how many of them were cut out of frames.
+        test_digits, test_negatives: the same of the test part.
+    """
+
+    file: Path
+    digits: int
+    negatives: int
+    from_scenes: int
+    test_digits: int
+    test_negatives: int
+
+
+def write_reader_data(
+    dataset: DataSet,
+    file: Path,
+    *,
+    negatives: int = NEGATIVES,
+    scenes: int = SCENES,
+    seed: int = 0,
+    overwrite: bool = False,
+    progress: Progress = SILENT,
+) -> ReaderData:
+    """Write a data set of digits with an eleventh class, not a digit.
+
+    Nothing of the test part is made of training digits.
+
+    Args:
+        dataset: digits 0 to 9, with a test part.
+        file: the ``.npz`` to write.
+        negatives: drawn symbols and spoilt digits; a tenth as many go to the test part.
+        scenes: synthetic frames whose candidates are added to the training part.
+        seed: of everything random.
+        overwrite: whether the file may be there already.
+        progress: told of every frame.
+
+    Raises:
+        UsageError: the file is there, or its name does not end in .npz; a number below 0.
+        DataError: the data has no labels, no test part, or other classes than ten digits.
+        RunError: the file cannot be written.
+    """
+    train, test = _checked(dataset)
+    _check_options(file, negatives, scenes, overwrite)
+    rng = np.random.default_rng([seed, 0])
+    drawn, _ = make_negatives(rng, negatives, train)
+    cut = cut_from_scenes(train, scenes, seed, progress)
+    test_drawn, _ = make_negatives(np.random.default_rng([seed, 1]), negatives // 10, test)
+    x_train, y_train = _joined((train, _none(drawn), cut))
+    x_test, y_test = _joined((test, _none(test_drawn)))
+    with atomic_path(file) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(
+            stream,
+            x_train=x_train,
+            y_train=y_train,
+            x_test=x_test,
+            y_test=y_test,
+            class_names=np.array([*dataset.class_names, NAME]),
+        )
+    return ReaderData(
+        file=file,
+        digits=int((y_train < NOT_A_DIGIT).sum()),
+        negatives=int((y_train == NOT_A_DIGIT).sum()),
+        from_scenes=len(cut),
+        test_digits=int((y_test < NOT_A_DIGIT).sum()),
+        test_negatives=int((y_test == NOT_A_DIGIT).sum()),
+    )
+
+
+def _checked(dataset: DataSet) -> tuple[Pictures, Pictures]:
+    train, test = dataset.train, dataset.test
+    if test is None or test.labels is None or train.labels is None:
+        raise DataError(f"{dataset.name}: needs labels and a test part of its own; use mnist")
+    if len(dataset.class_names) != NOT_A_DIGIT:
+        raise DataError(
+            f"{dataset.name}: has {len(dataset.class_names)} classes; a reader learns ten digits"
+        )
+    return train, test
+
+
+def _check_options(file: Path, negatives: int, scenes: int, overwrite: bool) -> None:
+    if file.suffix != ".npz":
+        raise UsageError(f"--out {file}: must end in .npz")
+    if file.exists() and not overwrite:
+        raise UsageError(f"{file}: already exists; add --overwrite, or name another --out")
+    for option, value in (("negatives", negatives), ("scenes", scenes)):
+        if value < 0:
+            raise UsageError(f"--{option} is {value}; it must be 0 or more")
+
+
+def _none(images: U8) -> Pictures:
+    return Pictures(images, np.full(len(images), NOT_A_DIGIT, np.int64))
+
+
+def _joined(parts: tuple[Pictures, ...]) -> tuple[U8, NDArray[np.int64]]:
+    images = np.concatenate([part.images for part in parts])
+    labels = np.concatenate([part.labels for part in parts if part.labels is not None])
+    return images, labels
+
+
+def cut_from_scenes(
+    digits: Pictures, count: int, seed: int, progress: Progress = SILENT
+) -> Pictures:
+    """What the finder cuts out of synthetic frames, with the label of the truth.
+
+    Args:
+        digits: what the frames are written with. count: frames. seed: of the frames.
+        progress: told of every frame.
+    """
+    images: list[U8] = []
+    labels: list[int] = []
+    for number in range(count):
+        rng = np.random.default_rng([seed, 2, number])
+        scene = make_scene(rng, digits, hard_mix(rng))
+        for hypothesis in find(scene.image).hypotheses:
+            label = true_label(hypothesis, scene)
+            if label is not None:
+                images.append(hypothesis.crop)
+                labels.append(label)
+        if number % 10 == 9:
+            progress.update("cutting digits out of frames", number + 1, count)
+    if not images:
+        return Pictures(np.empty((0, 28, 28), np.uint8), np.empty(0, np.int64))
+    return Pictures(np.stack(images), np.array(labels, np.int64))
+
+
+def true_label(hypothesis: Hypothesis, scene: Scene) -> int | None:
+    """The digit that a candidate is, ``NOT_A_DIGIT``, or None where one could argue."""
+    overlaps = [(overlap(hypothesis.box, digit.box), digit.digit) for digit in scene.digits]
+    most, digit = max(overlaps, default=(0.0, 0))
+    if most >= SAME:
+        return digit
+    return NOT_A_DIGIT if most <= OTHER else None
+
+
+def overlap(first: Box, second: Box) -> float:
+    """Intersection over union of two boxes."""
+    wide = min(first.x + first.w, second.x + second.w) - max(first.x, second.x)
+    high = min(first.y + first.h, second.y + second.h) - max(first.y, second.y)
+    if wide <= 0 or high <= 0:
+        return 0.0
+    return wide * high / (first.w * first.h + second.w * second.h - wide * high)
