@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from edgedigits.data.dataset import DataSet, Images, Pictures
 from edgedigits.errors import DataError
+from edgedigits.picture_files import read_picture
 from edgedigits.preprocess import SIDE, is_dark_on_light, picture_to_digit, to_grey
 from edgedigits.progress import Progress
 
@@ -94,36 +90,6 @@ def read_pictures(
             "by the preprocessor"
         )
     return images, tuple(notes)
-
-
-def read_picture(path: Path) -> NDArray[Any]:
-    """A picture file as OpenCV decodes it: ``[h, w]`` or ``[h, w, 3 or 4]`` (BGR or BGRA).
-
-    Raises:
-        DataError: the file cannot be read or is no picture.
-    """
-    try:
-        data = np.frombuffer(path.read_bytes(), dtype=np.uint8)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    # Photographs are turned upright by their EXIF data; PNG and the like may be transparent.
-    photograph = path.suffix.lower() in {".jpg", ".jpeg"}
-    with _silent_opencv():
-        flag = cv2.IMREAD_COLOR if photograph else cv2.IMREAD_UNCHANGED
-        picture = cv2.imdecode(data, flag) if len(data) else None
-    if picture is None:
-        raise DataError(f"{path}: is no picture that can be read; replace it or take it away")
-    return np.asarray(picture)
-
-
-@contextmanager
-def _silent_opencv() -> Iterator[None]:
-    """OpenCV's own complaints about a damaged file would stand beside our one line."""
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        yield
-    finally:
-        cv2.utils.logging.setLogLevel(level)
 
 
 def _part(
