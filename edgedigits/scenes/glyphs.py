@@ -275,7 +275,7 @@ GLYPHS: dict[str, str] = {**LETTERS, **GREEK, **SIGNS, **KANA, **CHARACTERS}
 
 # Written quickly, these are digits to anybody who sees nothing else: no judge of "not a digit".
 LOOKALIKES: tuple[str, ...] = tuple(
-    "B D G I O S Y Z a b g i l q r s y z eth e-cyrillic lamed "
+    "B D G I O Q S Y Z a b g i l q r s y z eth e-cyrillic lamed "
     "beta gamma delta sigma theta / backslash ( ) | ] $ integral up down square diamond ! "
     "イ ソ ノ フ レ ロ ワ ち ら る ろ う 日 目 bolt".split()
 )

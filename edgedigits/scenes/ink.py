@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -22,6 +23,7 @@ U8 = NDArray[np.uint8]
 SMALLEST = 18  # pixels of the smallest digit's height
 VISIBLE = 0.35  # coverage from which a pixel belongs to a digit's box
 MOST_DIGITS = 60
+CHUNK = 6  # digits traced at once
 
 DARK_INKS = (  # blue, green, red, each 0 to 1
     (0.09, 0.08, 0.08),
@@ -159,7 +161,7 @@ def write_rows(
         raise DataError("scenes need labelled pictures of digits; these have no labels")
     chosen = rng.integers(len(digits), size=MOST_DIGITS)
     hand = _Hand(rng, height, pen)
-    spare = iter(zip(trace(digits.images[chosen]), digits.labels[chosen], strict=True))
+    spare = _traced(digits.images[chosen], digits.labels[chosen])
     margin = float(rng.uniform(0.04, 0.1)) * conditions.width
     gap = height * float(np.exp(rng.uniform(np.log(0.14), np.log(0.8))))
     touch = 0.35 + 0.5 * conditions.draw(rng) if "touching" in conditions else 0.0
@@ -170,19 +172,27 @@ def write_rows(
         x = margin + (indent if rng.random() < 0.7 else float(rng.random()) * indent)
         row: list[Written] = []
         for _ in range(int(rng.integers(1, 11))):
-            strokes, label = next(spare, (None, 0))
-            if strokes is None:
+            following = next(spare, None)
+            if following is None:
                 break
+            strokes, label = following
             step = gap * float(rng.uniform(0.6, 1.4)) + 2.0
             if rng.random() < 0.08:
                 step += height * float(rng.uniform(0.6, 1.6))
-            written = hand.write(strokes, int(label), x, base, row, step, rng.random() < touch)
+            written = hand.write(strokes, label, x, base, row, step, rng.random() < touch)
             if written.right > conditions.width - margin:
                 break
             row.append(written)
         if row:
             rows.append(row)
     return rows
+
+
+def _traced(images: U8, labels: NDArray[np.int64]) -> Iterator[tuple[Strokes, int]]:
+    """Strokes and label of each picture; only as many are traced as are asked for."""
+    for start in range(0, len(images), CHUNK):
+        some = slice(start, start + CHUNK)
+        yield from zip(trace(images[some], labels[some]), labels[some].tolist(), strict=True)
 
 
 class _Hand:

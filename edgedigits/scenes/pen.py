@@ -22,9 +22,11 @@ U8 = NDArray[np.uint8]
 
 GRID = 3  # field points a pixel of the small picture
 FIELD = SIDE * GRID
-HALF_INK = 110  # of 255: where the outline runs
+LEVELS = (110, 145, 180, 210)  # of 255: where the outline may run; higher ones open small loops
 SOFTENING = 0.14  # small pixels that smoothing adds to the distance at the line itself
-BLOB = 1.4  # times the usual radius: wider places are filled, not lines
+BLOB = 1.85  # times the usual radius: wider places are filled, not lines
+BOLD = 2.1  # radius in small pixels from which a line says too little about its digit
+LOOPS = {0: 1, 6: 1, 8: 2, 9: 1}
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,21 +38,26 @@ class Strokes:
         depth: float32 ``[84, 84]``, distance to the outline, above 0 inside the ink.
         radius: half the width of the strokes as they were.
         holes: how many closed loops there are.
+        is_line: whether the centre line alone still shows the digit. Where loops have run full of
+            ink it does not, and the outline is kept.
     """
 
     line: F32
     depth: F32
     radius: float
     holes: int
+    is_line: bool
 
     def field(self, radius: float, own: float) -> F32:
         """Distance to the edge of the ink, below 0 inside, float32 ``[84, 84]``.
 
         Args:
             radius: of the pen, in pixels of the small picture; less is taken where a loop would
-                fill.
+                fill, and about its own where the digit must keep its outline.
             own: 0 for an even pen, to 1 for the pressure that the digit was written with.
         """
+        if not self.is_line:
+            return self._field(float(np.clip(radius, 0.8 * self.radius, 1.2 * self.radius)), 1.0)
         for _ in range(4):
             field = self._field(radius, own)
             if _holes(field < 0) >= self.holes:
@@ -61,45 +68,69 @@ class Strokes:
     def _field(self, radius: float, own: float) -> F32:
         even = self.line - np.float32(SOFTENING + radius)
         pressed = np.float32(self.radius - radius) - self.depth
-        blob = np.float32(BLOB * self.radius) - self.depth
-        mixed = even + np.float32(own) * (pressed - even)
-        return np.asarray(np.minimum(mixed, blob), np.float32)
+        return np.asarray(even + np.float32(own) * (pressed - even), np.float32)
 
 
-def trace(images: U8) -> list[Strokes]:
+def trace(images: U8, labels: NDArray[np.int64]) -> list[Strokes]:
     """The strokes of small digits.
 
     Args:
         images: uint8 ``[n, 28, 28]``, ink high.
+        labels: int64 ``[n]``.
     """
     count = len(images)
     if count == 0:
         return []
-    sheet = images.reshape(count * SIDE, SIDE)
-    large = cv2.resize(sheet, (FIELD, count * FIELD), interpolation=cv2.INTER_CUBIC)
-    large = cv2.GaussianBlur(large, (0, 0), 1.2)
-    # Faint digits have an outline too: the threshold follows each digit's strongest ink.
-    strongest = images.reshape(count, -1).max(axis=1)
-    threshold = np.repeat(HALF_INK * strongest / 255.0, FIELD)[:, None]
-    mask = (large > threshold).astype(np.uint8)
+    mask = _outlines(images, labels)
     line = thin(mask)
     inside = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
     outside = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5)
     from_line = cv2.distanceTransform(1 - line, cv2.DIST_L2, 5)
-    depth = np.asarray((inside - outside) / GRID, np.float32).reshape(count, FIELD, FIELD)
+    fields = (count, FIELD, FIELD)
+    depth = np.asarray((inside - outside) / GRID, np.float32).reshape(fields)
     distance = np.asarray(cv2.GaussianBlur(from_line, (0, 0), 1.0) / GRID, np.float32)
-    distance = distance.reshape(count, FIELD, FIELD)
-    lines = line.reshape(count, FIELD, FIELD) > 0
-    masks = mask.reshape(count, FIELD, FIELD) > 0
+    distance, lines, masks = distance.reshape(fields), line.reshape(fields), mask.reshape(fields)
     return [
-        Strokes(
-            distance[i],
-            depth[i],
-            float(np.median(depth[i][lines[i]])) if lines[i].any() else 1.0,
-            _holes(masks[i]),
-        )
+        _strokes(distance[i], depth[i], lines[i] > 0, masks[i] > 0, int(labels[i]))
         for i in range(count)
     ]
+
+
+def _outlines(images: U8, labels: NDArray[np.int64]) -> U8:
+    """Where ink is, on a finer grid: 0 and 1, uint8 ``[n * 84, 84]``."""
+    count = len(images)
+    sheet = images.reshape(count * SIDE, SIDE)
+    large = cv2.resize(sheet, (FIELD, count * FIELD), interpolation=cv2.INTER_CUBIC)
+    large = cv2.GaussianBlur(large, (0, 0), 0.9)
+    masks = []
+    for tile, image, label in zip(large.reshape(count, FIELD, FIELD), images, labels, strict=True):
+        # Faint digits have an outline too: the levels follow each digit's strongest ink.
+        unit = float(image.max()) / 255
+        mask = tile > LEVELS[0] * unit
+        parts = _parts(mask)
+        for level in LEVELS[1:]:
+            if _holes(mask) >= LOOPS.get(int(label), 0):
+                break
+            higher = tile > level * unit
+            if _parts(higher) > parts:  # the pen's line itself breaks
+                break
+            mask = higher
+        masks.append(mask)
+    return np.asarray(np.concatenate(masks), np.uint8)
+
+
+def _strokes(
+    line: F32, depth: F32, on_line: NDArray[np.bool_], mask: NDArray[np.bool_], label: int
+) -> Strokes:
+    widths = depth[on_line]
+    if len(widths) == 0:
+        return Strokes(line, depth, 1.0, 0, False)
+    radius = float(np.median(widths))
+    holes = _holes(mask)
+    is_line = (
+        holes >= LOOPS.get(label, 0) and radius < BOLD and float(widths.max()) < BLOB * radius
+    )
+    return Strokes(line, depth, radius, holes, is_line)
 
 
 def thin(mask: U8) -> U8:
@@ -139,3 +170,8 @@ def _holes(ink: NDArray[np.bool_]) -> int:
     """How many parts of the background are enclosed; specks of a few points do not count."""
     count, _, stats, _ = cv2.connectedComponentsWithStats((~ink).astype(np.uint8), connectivity=4)
     return int((stats[1:count, cv2.CC_STAT_AREA] > 6).sum()) - 1
+
+
+def _parts(ink: NDArray[np.bool_]) -> int:
+    """How many pieces the ink is in."""
+    return int(cv2.connectedComponents(ink.astype(np.uint8))[0]) - 1
