@@ -50,6 +50,8 @@ CUTS: dict[int, tuple[tuple[str, float, float], ...]] = {
     9: (("left", 0.3, 0.48),),
 }
 
+STACKED = (2, 4, 5, 7)  # digits that touch one above the other without becoming an 8 or a 3
+
 
 @dataclass(frozen=True, eq=False)
 class Negatives:
@@ -76,12 +78,14 @@ def make_negatives(rng: np.random.Generator, count: int, digits: Pictures) -> Ne
         digits: labelled pictures, for the kinds made of digits.
 
     Raises:
-        DataError: the pictures have no labels, or are not of at least two digits 0 to 9.
+        DataError: the pictures have no labels, or none of them is a 2, 4, 5 or 7.
     """
     if digits.labels is None or len(digits) == 0:
         raise DataError("non-digits are made of labelled pictures of digits; these have no labels")
-    if int(digits.labels.max()) > 9 or not np.isin(digits.labels, list(CUTS)).any():
-        raise DataError("non-digits are made of pictures of digits; these have other labels")
+    if not set(STACKED) & set(np.unique(digits.labels).tolist()):
+        raise DataError(
+            "non-digits are made of pictures of digits, among them 2, 4, 5 or 7; these have none"
+        )
     weights = np.array([weight for _, weight, _ in _KINDS], float)
     kinds = rng.choice(len(_KINDS), size=count, p=weights / weights.sum()).astype(np.int64)
     images = np.zeros((count, SIDE, SIDE), np.uint8)
@@ -155,7 +159,7 @@ def _pieces(rng: np.random.Generator, digits: Pictures) -> U8:
     lines: Drawing = []
     first = rng.uniform(0, np.pi)
     for number in range(int(rng.integers(2, 4))):
-        angle = first + number * rng.uniform(1.1, 2.0) * (rng.random() < 0.7)
+        angle = first + number * rng.uniform(0.8, 1.4)  # never alike: two could make a 1
         step = np.array([np.cos(angle), np.sin(angle)]) * rng.uniform(0.3, 0.6)
         middle = rng.uniform(0.35, 0.65, 2)
         lines.append(np.stack([middle - step, middle + step]))
@@ -169,7 +173,7 @@ def _ruling(rng: np.random.Generator, digits: Pictures) -> U8:
     for side in range(2):
         for position in rng.uniform(0.15, 0.85, int(rng.integers(1, 4))):
             ends = np.array([[0.0, position - tilt / 2], [1.0, position + tilt / 2]])
-            lines.append(ends if side == 0 else ends[:, ::-1] * [1, 1] + [tilt * 0, 0])
+            lines.append(ends if side == 0 else ends[:, ::-1])
     return _drawn(rng, lines, float(rng.uniform(0.8, 3.5)))
 
 
@@ -186,20 +190,22 @@ def _blob(rng: np.random.Generator, digits: Pictures) -> U8:
     canvas = np.zeros((CANVAS, CANVAS), np.uint8)
     for _ in range(int(rng.integers(1, 5))):
         centre = tuple(int(v) for v in rng.normal(40, 7, 2))
-        axes = tuple(int(v) for v in rng.uniform(5, 20, 2))
+        size = float(rng.uniform(6, 19))
+        axes = int(size), int(size * rng.uniform(0.5, 1))  # a longer one would be a 1
         angle = float(rng.uniform(0, 180))
         cv2.ellipse(canvas, centre, axes, angle, 0, 360, int(rng.integers(120, 256)), -1)
     sigma = float(np.exp(rng.uniform(np.log(0.6), np.log(9))))
-    soft = np.asarray(cv2.GaussianBlur(canvas, (0, 0), sigma), np.uint8)
-    thick = max(int(soft.sum(axis=0).max()), int(soft.sum(axis=1).max())) > 0
-    return soft if thick else canvas
+    return np.asarray(cv2.GaussianBlur(canvas, (0, 0), sigma), np.uint8)
 
 
 def _patch(rng: np.random.Generator, digits: Pictures) -> U8:
     """A filled shape: the edge of a shadow, a corner of the table."""
     canvas = np.zeros((CANVAS, CANVAS), np.uint8)
-    corners = rng.uniform(5, 75, (int(rng.integers(3, 7)), 2))
-    hull = cv2.convexHull(np.rint(corners).astype(np.int32))
+    sides = (1.0, 9.0)
+    while max(sides) > 2.5 * min(sides):  # a sliver would be a 1
+        corners = rng.uniform(5, 75, (int(rng.integers(3, 7)), 2))
+        hull = cv2.convexHull(np.rint(corners).astype(np.int32))
+        sides = cv2.minAreaRect(hull)[1]
     cv2.fillConvexPoly(canvas, hull, 255)
     if rng.random() < 0.3:
         inner = cv2.erode(canvas, np.ones((9, 9), np.uint8))
@@ -259,20 +265,24 @@ def _part(rng: np.random.Generator, digits: Pictures) -> U8:
     """A part of a digit that is none."""
     while True:
         picture, label = _some(rng, digits)
-        if label in CUTS:
+        if label not in CUTS:
+            continue
+        side, least, most = CUTS[label][int(rng.integers(len(CUTS[label])))]
+        share = float(rng.uniform(least, most))
+        rows = max(3, round(share * picture.shape[0]))
+        columns = max(3, round(share * picture.shape[1]))
+        cuts = {
+            "top": picture[:rows],
+            "bottom": picture[-rows:],
+            "left": picture[:, :columns],
+            "right": picture[:, -columns:],
+        }
+        part = _tight(cuts[side])
+        if part.shape[0] < 2.2 * part.shape[1]:  # else a 1, wherever it comes from
             break
-    side, least, most = CUTS[label][int(rng.integers(len(CUTS[label])))]
-    share = float(rng.uniform(least, most))
-    rows = max(3, round(share * picture.shape[0]))
-    columns = max(3, round(share * picture.shape[1]))
-    cuts = {
-        "top": picture[:rows],
-        "bottom": picture[-rows:],
-        "left": picture[:, :columns],
-        "right": picture[:, -columns:],
-    }
-    large = cv2.resize(cuts[side], None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
-    return np.asarray(np.pad(large, 2), np.uint8)
+    large = cv2.resize(part, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
+    sharp = np.clip((large.astype(np.float32) - 110) * 2.2 + 110, 0, 255)
+    return np.asarray(np.pad(sharp.astype(np.uint8), 2), np.uint8)
 
 
 def _joined(rng: np.random.Generator, digits: Pictures) -> U8:
@@ -282,7 +292,8 @@ def _joined(rng: np.random.Generator, digits: Pictures) -> U8:
     parts = []
     for _ in range(count):
         picture, label = _some(rng, digits)
-        while label == 1 and not above:  # beside a 1, many a digit looks like another
+        # Beside a 1 many a digit looks like another, and a 0 above a 0 is an 8.
+        while label not in STACKED if above else label == 1:
             picture, label = _some(rng, digits)
         parts.append(picture.T if above else picture)
     side = max(part.shape[0] for part in parts)

@@ -1,7 +1,7 @@
 """What was read in frames, held against the truth.
 
-A reading is right where it is in the place of a digit and says the same; both wrong places and wrong
-digits count against it.
+A reading is right where it is in the place of a digit and says the same; both wrong places and
+wrong digits count against it.
 """
 
 from __future__ import annotations
@@ -272,7 +272,9 @@ def load_photo_labels(folder: Path) -> tuple[LabelledPhoto, ...]:
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise DataError(f"{file}: cannot be read as JSON ({error})") from error
     except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{file}: an entry lacks or spoils {error}; see the other entries") from error
+        raise DataError(
+            f"{file}: an entry lacks or spoils {error}; see the other entries"
+        ) from error
     for photo in photos:
         if not photo.path.is_file():
             raise DataError(f"{file}: names {photo.path.name}, which is not in the folder")

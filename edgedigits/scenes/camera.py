@@ -156,7 +156,7 @@ def _blurred(rng: np.random.Generator, page: F32, strength: float, most: float) 
 
 
 def _noisy(rng: np.random.Generator, page: F32, amount: float, shot: float) -> F32:
-    """Sensor noise: each pixel's own, and blotches of colour; more of it in the light by ``shot``."""
+    """Sensor noise: each pixel's own, and blotches of colour; ``shot``: more of it in the light."""
     height, width = page.shape[:2]
     noise = np.float32(amount) * rng.standard_normal((height, width), dtype=np.float32)
     if shot > 0:

@@ -82,7 +82,8 @@ def _made(
         angle = rng.uniform(-0.6, 0.6)
         length = height * rng.uniform(0.4, 3)
         end = length * np.array([np.cos(angle), np.sin(angle)])
-        drawing = [np.linspace([0, max(0.0, -end[1])], end + [0, max(0.0, -end[1])], 6)]
+        start = np.array([0.0, max(0.0, -end[1])])
+        drawing = [np.linspace(start, start + end, 6)]
     elif kind == "dot":
         drawing = [np.array([[0.0, 0.0]])]
     else:
@@ -149,7 +150,7 @@ def smudges(
         cv2.ellipse(spots, centre, axes, float(rng.uniform(0, 180)), 0, 360, 255, -1)
     soft = cv2.GaussianBlur(spots, (0, 0), float(rng.uniform(0.06, 0.25)) * height / 4 + 0.8)
     large = cv2.resize(soft, (page.shape[1], page.shape[0]), interpolation=cv2.INTER_LINEAR)
-    patchy = 0.7 + 0.4 * soft_noise(rng, *page.shape[:2], max(3.0, 0.1 * height))
+    patchy = 0.7 + 0.4 * soft_noise(rng, page.shape[0], page.shape[1], max(3.0, 0.1 * height))
     amount = large.astype(np.float32) / np.float32(255) * patchy
     near = cv2.dilate(mask, np.ones((9, 9), np.uint8))
     amount = np.where(near > 0, 0.25 * amount, amount)

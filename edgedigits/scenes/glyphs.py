@@ -1,7 +1,7 @@
 """Letters, kana and signs as the strokes of a pen.
 
-A stroke is points ``xy`` on a grid of 0 to 9, y downwards; ``/`` lifts the pen, ``~`` starts a stroke
-that runs smoothly through its points, and a single point is a dot.
+A stroke is points ``xy`` on a grid of 0 to 9, y downwards; ``/`` lifts the pen, ``~`` starts a
+stroke that runs smoothly through its points, and a single point is a dot.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LETTERS: dict[str, str] = {
     "a": "~84 54 26 38 59 78 84/83 89",
     "b": "20 29/~25 54 76 59 28",
     "d": "~76 54 26 38 59 76/70 79",
-    "e": "~26 86 74 44 16 28 59 87",
+    "e": "15 85/~85 73 42 24 16 28 59 87",
     "f": "~81 60 41 44 49/25 75",
     "g": "~74 43 25 46 75/~73 77 59 28",
     "h": "20 29/~25 54 75 79",
@@ -151,7 +151,7 @@ SIGNS: dict[str, str] = {
 }
 
 KANA: dict[str, str] = {
-    "ア": "11 81 64/~54 46 29",
+    "ア": "11 81 73/~43 46 29",
     "イ": "~90 54 15/54 59",
     "ウ": "50 52/12 15/~12 92 86 39",
     "エ": "21 81/51 58/08 98",
@@ -274,9 +274,10 @@ CHARACTERS: dict[str, str] = {
 GLYPHS: dict[str, str] = {**LETTERS, **GREEK, **SIGNS, **KANA, **CHARACTERS}
 
 # Written quickly, these are digits to anybody who sees nothing else: no judge of "not a digit".
-LOOKALIKES: tuple[str, ...] = tuple(
+_ALIKE = (
     "B D G I O Q S Y Z a b g i l q r s y z eth e-cyrillic lamed "
     "beta gamma delta sigma theta / backslash ( ) | ] $ integral up down square diamond ! "
-    "イ ソ ノ フ レ ロ ワ ち ら る ろ う 日 目 bolt".split()
+    "イ ソ ノ ヨ フ レ ロ ワ ち ら る ろ う 日 目 bolt"
 )
+LOOKALIKES: tuple[str, ...] = tuple(_ALIKE.split())
 SAFE: tuple[str, ...] = tuple(name for name in GLYPHS if name not in LOOKALIKES)

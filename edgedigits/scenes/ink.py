@@ -21,7 +21,7 @@ F64 = NDArray[np.float64]
 U8 = NDArray[np.uint8]
 
 SMALLEST = 18  # pixels of the smallest digit's height
-VISIBLE = 0.35  # coverage from which a pixel belongs to a digit's box
+VISIBLE = 90  # of 255: coverage from which a pixel belongs to a digit's box
 MOST_DIGITS = 60
 CHUNK = 6  # digits traced at once
 
@@ -310,7 +310,7 @@ def coverage(written: Written, view: View) -> tuple[int, int, F32] | None:
 
 def tight(left: int, top: int, cover: F32) -> Box | None:
     """The box around what is visible; None where nothing is."""
-    ink = cover >= VISIBLE
+    ink = np.rint(cover * 255) >= VISIBLE
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     if len(rows) == 0:
         return None

@@ -123,7 +123,7 @@ def creases(rng: np.random.Generator, height: int, width: int) -> F32:
 
 @dataclass(frozen=True)
 class Ruling:
-    """Printed lines: at the page's multiples of ``spacing`` pixels, and across where ``squared``."""
+    """Printed lines, at multiples of ``spacing`` page pixels; ``squared``: upright ones too."""
 
     spacing: float
     squared: bool

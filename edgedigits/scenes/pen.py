@@ -1,9 +1,9 @@
 """Small pictures of digits as strokes of a pen, of any width and size.
 
-A 28×28 digit that is merely enlarged looks like blurred pixels. Here its centre line is found (T. Y.
-Zhang, C. Y. Suen, "A fast parallel algorithm for thinning digital patterns", 1984) and drawn anew: a
-pixel is ink where its distance from the line is below the pen's radius. Distances are smooth, so that
-they can be enlarged to any size and stay sharp.
+A 28×28 digit that is merely enlarged looks like blurred pixels. Here its centre line is found
+(T. Y. Zhang, C. Y. Suen, "A fast parallel algorithm for thinning digital patterns", 1984) and drawn
+anew: a pixel is ink where its distance from the line is below the pen's radius. Distances are
+smooth, so that they can be enlarged to any size and stay sharp.
 """
 
 from __future__ import annotations
@@ -127,9 +127,7 @@ def _strokes(
         return Strokes(line, depth, 1.0, 0, False)
     radius = float(np.median(widths))
     holes = _holes(mask)
-    is_line = (
-        holes >= LOOPS.get(label, 0) and radius < BOLD and float(widths.max()) < BLOB * radius
-    )
+    is_line = holes >= LOOPS.get(label, 0) and radius < BOLD and float(widths.max()) < BLOB * radius
     return Strokes(line, depth, radius, holes, is_line)
 
 
@@ -144,7 +142,7 @@ def thin(mask: U8) -> U8:
             code = cv2.filter2D(current, cv2.CV_8U, weights, borderType=cv2.BORDER_CONSTANT)
             current = np.asarray(cv2.bitwise_and(current, cv2.LUT(code, table)), np.uint8)
         if int(current.sum()) == before:
-            return current
+            return np.asarray(current, np.uint8)
 
 
 @cache

@@ -97,7 +97,7 @@ def make_scene(rng: np.random.Generator, digits: Pictures, conditions: Condition
     page = ground(paper_rng, conditions)
     if ruling is not None:
         print_lines(paper_rng, page, ruling, view, conditions)
-    grain = np.clip(0.5 + soft_noise(paper_rng, *page.shape[:2], 2), 0, 1)
+    grain = np.clip(0.5 + soft_noise(paper_rng, conditions.height, conditions.width, 2), 0, 1)
     if "show-through" in conditions:
         show_through(back_rng, page, digits, height, pen, conditions, view, grain)
 

@@ -1,7 +1,7 @@
 """Things a pen draws that are not digits, as lines: letters, signs, scribbles, arrows.
 
-A drawing is a list of lines, each float64 ``[n, 2]`` (x, y) in a unit square; :func:`draw` puts it on
-a picture.
+A drawing is a list of lines, each float64 ``[n, 2]`` (x, y) in a unit square; :func:`draw` puts it
+on a picture.
 """
 
 from __future__ import annotations
@@ -122,16 +122,15 @@ def invented(rng: np.random.Generator) -> Drawing:
     """A sign of no known script: three to six strokes, some crossing."""
     lines = []
     for _ in range(int(rng.integers(3, 7))):
-        start = rng.uniform(0, 1, 2)
+        middle = rng.uniform(0.25, 0.75, 2)
         angle = rng.choice([0, np.pi / 2, np.pi / 4, -np.pi / 4]) + rng.normal(0, 0.2)
-        reach = rng.uniform(0.35, 0.9)
-        step = reach * np.array([np.cos(angle), np.sin(angle)])
-        end = np.clip(start + (step if rng.random() < 0.5 else -step), 0, 1)
+        step = rng.uniform(0.15, 0.4) * np.array([np.cos(angle), np.sin(angle)])
+        start, end = middle - step, middle + step
         if rng.random() < 0.5:
             lines.append(straight(np.stack([start, end])))
             continue
         across = np.array([start[1] - end[1], end[0] - start[0]]) * rng.uniform(-0.6, 0.6)
-        lines.append(smooth(np.stack([start, (start + end) / 2 + across, end])))
+        lines.append(smooth(np.stack([start, middle + across, end])))
     return hand(rng, lines)
 
 
