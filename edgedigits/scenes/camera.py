@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.scenes.conditions import Conditions
-from edgedigits.scenes.paper import soft_noise
+from edgedigits.scenes.paper import colours, soft_noise
 
 F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
@@ -58,14 +58,13 @@ def light(rng: np.random.Generator, page: F32, conditions: Conditions) -> None:
         whole = cv2.resize(field, (width, height), interpolation=cv2.INTER_CUBIC)
         if "shadow" in conditions:
             whole *= _hard_shadow(rng, height, width, conditions.draw(rng))
-    page *= np.asarray(whole, np.float32)[:, :, None]
     gains = rng.uniform(0.98, 1.02, 3)
     if "cast" in conditions:
         strength = 0.3 + 0.7 * conditions.draw(rng)
         casts = ((0.55, 0.82, 1), (0.7, 0.9, 1), (1, 0.9, 0.75), (0.8, 1, 0.85), (0.95, 0.8, 1))
         cast = np.array(casts[int(rng.integers(len(casts)))])
         gains = gains * (1 + strength * (cast - 1))
-    page *= gains.astype(np.float32)
+    cv2.multiply(page, colours([whole * gain for gain in gains.astype(np.float32)]), dst=page)
 
 
 def _soft_shadow(rng: np.random.Generator, x: F32, y: F32, strength: float) -> F32:
@@ -117,7 +116,7 @@ def expose(rng: np.random.Generator, page: F32, conditions: Conditions, limit: L
         uint8 ``[h, w, 3]``, BGR.
     """
     sigma = min(limit.blur, float(rng.uniform(0.35, 0.6)))
-    page = np.asarray(cv2.GaussianBlur(page, (0, 0), sigma), np.float32)
+    page = np.asarray(cv2.GaussianBlur(page, (5, 5), sigma), np.float32)
     if "blur" in conditions:
         page = _blurred(rng, page, conditions.draw(rng), limit.blur)
     amount = min(limit.noise, float(rng.uniform(0.002, 0.008)))
@@ -127,7 +126,8 @@ def expose(rng: np.random.Generator, page: F32, conditions: Conditions, limit: L
         amount = limit.noise * (0.15 + 0.85 * strength)
         shot = float(rng.random())
     page = _noisy(rng, page, amount, shot)
-    frame = np.asarray(cv2.convertScaleAbs(np.clip(page, 0, 1), alpha=255), np.uint8)
+    np.clip(page, 0, 1, out=page)
+    frame = np.asarray(cv2.convertScaleAbs(page, alpha=255), np.uint8)
     if "jpeg" in conditions:
         quality = round(80 - 55 * conditions.draw(rng))
         frame = compressed(frame, quality)
@@ -162,10 +162,7 @@ def _noisy(rng: np.random.Generator, page: F32, amount: float, shot: float) -> F
     if shot > 0:
         noise *= 1 - np.float32(shot) + np.float32(shot) * np.sqrt(np.clip(page[:, :, 1], 0, 1))
     colour = [np.float32(0.7 * amount) * soft_noise(rng, height, width, 3) for _ in range(2)]
-    page[:, :, 0] += noise + colour[0]
-    page[:, :, 1] += noise
-    page[:, :, 2] += noise + colour[1]
-    return page
+    return np.asarray(cv2.add(page, colours([noise + colour[0], noise, noise + colour[1]])))
 
 
 def compressed(frame: U8, quality: int) -> U8:

@@ -152,8 +152,9 @@ def smudges(
     large = cv2.resize(soft, (page.shape[1], page.shape[0]), interpolation=cv2.INTER_LINEAR)
     patchy = 0.7 + 0.4 * soft_noise(rng, page.shape[0], page.shape[1], max(3.0, 0.1 * height))
     amount = large.astype(np.float32) / np.float32(255) * patchy
-    near = cv2.dilate(mask, np.ones((9, 9), np.uint8))
-    amount = np.where(near > 0, 0.25 * amount, amount)
+    reach = max(3, round(0.25 * height))
+    near = cv2.blur(cv2.dilate(mask, np.ones((reach, reach), np.uint8)), (reach, reach))
+    amount = amount * (1 - near.astype(np.float32) * np.float32(0.8 / 255))
     goal = np.float32(0.55 if page.mean() > 0.45 else 1.6)
     page *= 1 - (amount * rng.uniform(0.3, 0.9))[:, :, None].astype(np.float32) * (1 - goal)
 

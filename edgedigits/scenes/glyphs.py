@@ -277,7 +277,7 @@ GLYPHS: dict[str, str] = {**LETTERS, **GREEK, **SIGNS, **KANA, **CHARACTERS}
 _ALIKE = (
     "B D G I O Q S Y Z a b g i l q r s y z eth e-cyrillic lamed "
     "beta gamma delta sigma theta / backslash ( ) | ] $ integral up down square diamond ! "
-    "イ ソ ノ ヨ フ レ ロ ワ ち ら る ろ う 日 目 bolt"
+    "イ ソ ノ ヨ フ レ ロ ワ ち ら る ろ う 日 目 bolt cloud"
 )
 LOOKALIKES: tuple[str, ...] = tuple(_ALIKE.split())
 SAFE: tuple[str, ...] = tuple(name for name in GLYPHS if name not in LOOKALIKES)

@@ -85,7 +85,7 @@ def choose_pen(rng: np.random.Generator, height: float, dark: bool) -> Pen:
     """A pen for digits of this height, on paper or on a dark board."""
     share = float(np.exp(rng.uniform(np.log(0.045), np.log(0.165))))
     width = max(1.4, share * height)
-    strength, grain = float(rng.uniform(0.78, 1.0)), float(rng.uniform(0, 0.35))
+    strength, grain = float(rng.uniform(0.78, 1.0)), 0.3 * float(rng.random()) ** 2
     if dark:
         colour = LIGHT_INKS[int(rng.integers(len(LIGHT_INKS)))]
         return Pen(max(1.8, width), colour, strength, grain + 0.15, True)
@@ -161,7 +161,8 @@ def write_rows(
         raise DataError("scenes need labelled pictures of digits; these have no labels")
     chosen = rng.integers(len(digits), size=MOST_DIGITS)
     hand = _Hand(rng, height, pen)
-    spare = _traced(digits.images[chosen], digits.labels[chosen])
+    radius = 10 * pen.width / height  # of 20 pixels
+    spare = _traced(digits.images[chosen], digits.labels[chosen], radius)
     margin = float(rng.uniform(0.04, 0.1)) * conditions.width
     gap = height * float(np.exp(rng.uniform(np.log(0.14), np.log(0.8))))
     touch = 0.35 + 0.5 * conditions.draw(rng) if "touching" in conditions else 0.0
@@ -188,11 +189,17 @@ def write_rows(
     return rows
 
 
-def _traced(images: U8, labels: NDArray[np.int64]) -> Iterator[tuple[Strokes, int]]:
-    """Strokes and label of each picture; only as many are traced as are asked for."""
+def _traced(images: U8, labels: NDArray[np.int64], radius: float) -> Iterator[tuple[Strokes, int]]:
+    """Strokes and label of each picture that a pen of this radius can write.
+
+    Only as many are traced as are asked for.
+    """
     for start in range(0, len(images), CHUNK):
         some = slice(start, start + CHUNK)
-        yield from zip(trace(images[some], labels[some]), labels[some].tolist(), strict=True)
+        for strokes, label in zip(trace(images[some], labels[some]), labels[some], strict=True):
+            # What must keep its outline would stand out among the lines of a finer pen.
+            if strokes.is_line or radius > 0.7 * strokes.radius:
+                yield strokes, int(label)
 
 
 class _Hand:

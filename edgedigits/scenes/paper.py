@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -55,6 +56,14 @@ def soft_noise(rng: np.random.Generator, height: int, width: int, grain: float) 
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC))
 
 
+def colours(channels: Sequence[F32]) -> F32:
+    """Blue, green and red, each ``[h, w]``, as float32 ``[h, w, 3]``.
+
+    NumPy is slow where the last axis has length 3; channels are computed one by one.
+    """
+    return np.asarray(cv2.merge([np.asarray(channel, np.float32) for channel in channels]))
+
+
 def ground(rng: np.random.Generator, conditions: Conditions) -> F32:
     """Blank paper or a board, float32 ``[h, w, 3]``, 0 to 1."""
     height, width = conditions.height, conditions.width
@@ -69,7 +78,8 @@ def ground(rng: np.random.Generator, conditions: Conditions) -> F32:
         relief = relief + 0.08 * soft_noise(rng, height, width, 7)
     if "texture" in conditions:
         relief = relief + texture(rng, height, width, conditions.draw(rng))
-    return np.asarray((1 + relief)[:, :, None] * tint, np.float32)
+    relief += 1
+    return colours([relief * share for share in tint])
 
 
 def texture(rng: np.random.Generator, height: int, width: int, strength: float) -> F32:

@@ -25,6 +25,7 @@ FIELD = SIDE * GRID
 LEVELS = (110, 145, 180, 210)  # of 255: where the outline may run; higher ones open small loops
 SOFTENING = 0.14  # small pixels that smoothing adds to the distance at the line itself
 BLOB = 1.85  # times the usual radius: wider places are filled, not lines
+FINE, FINE_BULGE = 1.25, 1.5  # radius and bulge up to which a loop cannot hide
 BOLD = 2.1  # radius in small pixels from which a line says too little about its digit
 LOOPS = {0: 1, 6: 1, 8: 2, 9: 1}
 
@@ -127,7 +128,10 @@ def _strokes(
         return Strokes(line, depth, 1.0, 0, False)
     radius = float(np.median(widths))
     holes = _holes(mask)
-    is_line = holes >= LOOPS.get(label, 0) and radius < BOLD and float(widths.max()) < BLOB * radius
+    bulge = float(widths.max()) / radius
+    # A loop that a fine pen did not close is an open loop, not one run full.
+    open_or_all = holes >= LOOPS.get(label, 0) or (radius < FINE and bulge < FINE_BULGE)
+    is_line = open_or_all and radius < BOLD and bulge < BLOB
     return Strokes(line, depth, radius, holes, is_line)
 
 

@@ -172,5 +172,5 @@ def _contrast(page: F32, mask: U8) -> float:
     ink = mask > 200
     if not ink.any():
         return 0.4
-    grey = page.mean(axis=2)
-    return float(abs(np.median(grey[::3, ::3]) - np.median(grey[ink])))
+    green = page[:, :, 1]
+    return float(abs(np.median(green[::3, ::3]) - np.median(green[ink])))
