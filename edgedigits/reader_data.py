@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from edgedigits.data.dataset import DataSet, Pictures
 from edgedigits.device.finder.hypotheses import Hypothesis
-from edgedigits.device.reading import Box
 from edgedigits.device.recogniser import find
 from edgedigits.errors import DataError, UsageError
 from edgedigits.negatives import make_negatives
 from edgedigits.progress import SILENT, Progress
 from edgedigits.run import atomic_path
 from edgedigits.scenes import Scene, hard_mix, make_scene
+from edgedigits.scoring import overlap
 
 NOT_A_DIGIT, NAME = 10, "not a digit"
 NEGATIVES, SCENES = 30_000, 3_000
@@ -80,9 +80,9 @@ def write_reader_data(
     train, test = _checked(dataset)
     _check_options(file, negatives, scenes, overwrite)
     rng = np.random.default_rng([seed, 0])
-    drawn, _ = make_negatives(rng, negatives, train)
+    drawn = make_negatives(rng, negatives, train).images
     cut = cut_from_scenes(train, scenes, seed, progress)
-    test_drawn, _ = make_negatives(np.random.default_rng([seed, 1]), negatives // 10, test)
+    test_drawn = make_negatives(np.random.default_rng([seed, 1]), negatives // 10, test).images
     x_train, y_train = _joined((train, _none(drawn), cut))
     x_test, y_test = _joined((test, _none(test_drawn)))
     with atomic_path(file) as temporary, temporary.open("wb") as stream:
@@ -168,12 +168,3 @@ def true_label(hypothesis: Hypothesis, scene: Scene) -> int | None:
     if most >= SAME:
         return digit
     return NOT_A_DIGIT if most <= OTHER else None
-
-
-def overlap(first: Box, second: Box) -> float:
-    """Intersection over union of two boxes."""
-    wide = min(first.x + first.w, second.x + second.w) - max(first.x, second.x)
-    high = min(first.y + first.h, second.y + second.h) - max(first.y, second.y)
-    if wide <= 0 or high <= 0:
-        return 0.0
-    return wide * high / (first.w * first.h + second.w * second.h - wide * high)
