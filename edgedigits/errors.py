@@ -10,6 +10,7 @@
     ├── RunError                    a run folder that is missing something, or cannot be written
     ├── TrainingError               training or pruning cannot start or did not work
     ├── ModelFileError              a .keras or .tflite file that cannot be used
+    ├── SourceError                 a camera, video or stream that gives no pictures
     ├── ConversionError             a conversion failed, or made something other than what was asked
     └── QualityError                a variant lost more accuracy than was allowed
 
@@ -64,6 +65,10 @@ class TrainingError(EdgedigitsError):
 
 class ModelFileError(EdgedigitsError):
     """A ``.keras`` or ``.tflite`` file that cannot be used."""
+
+
+class SourceError(EdgedigitsError):
+    """A camera, video or stream that cannot be opened or read."""
 
 
 class ConversionError(EdgedigitsError):

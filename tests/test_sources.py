@@ -1,0 +1,432 @@
+"""Sources of frames: what they give, pixel for pixel, and what they say where they cannot."""
+
+from __future__ import annotations
+
+import grp
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from helpers_frames import Connection, frame, jpeg, mjpeg_server, number_of
+from helpers_picamera import FakePicamera2, picamera2_module
+from numpy.typing import NDArray
+
+from edgedigits.device.sources import Source, open_source
+from edgedigits.device.sources.mjpeg import Parts
+from edgedigits.device.sources.pictures import list_pictures
+from edgedigits.device.sources.v4l2 import check_node
+from edgedigits.errors import DataError, SourceError, UsageError
+
+LONG = 30.0  # seconds; a timeout that no test is meant to reach
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
+
+
+def images(source: Source) -> list[NDArray[Any]]:
+    found = []
+    while (image := source.read()) is not None:
+        assert image.dtype == np.uint8
+        found.append(image)
+    assert source.ended
+    source.close()
+    source.close()
+    return found
+
+
+def write_video(path: Path, code: str, count: int, rate: float = 25) -> None:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), rate, (320, 240))
+    assert writer.isOpened()
+    for number in range(count):
+        writer.write(frame(number))
+    writer.release()
+
+
+def write_picture(path: Path, image: NDArray[Any]) -> None:
+    assert cv2.imwrite(str(path), image)
+
+
+# Files
+
+
+def test_a_pattern_gives_every_picture_exactly(tmp_path: Path) -> None:
+    # From 7 on, with a gap, and past the pattern's width.
+    numbers = [7, 8, 9, 10, 12, 99, 100, 101, 1000]
+    for i, number in enumerate(numbers):
+        write_picture(tmp_path / f"img_{number:03d}.png", frame(i))
+    write_picture(tmp_path / "img_0011.png", frame(200))  # not as %03d writes 11
+    write_picture(tmp_path / "other_011.png", frame(201))
+    source = open_source(str(tmp_path / "img_%03d.png"))
+    assert not source.live
+    for i, image in enumerate(images(source)):
+        np.testing.assert_array_equal(image, frame(i))
+    assert len(list_pictures(str(tmp_path / "img_%03d.png"))) == len(numbers)
+
+
+def test_a_folder_is_read_in_natural_order(tmp_path: Path) -> None:
+    names = ["1.png", "2.png", "10.png", "a1b2.png", "a1b10.png", "a2b1.PNG", "b.bmp"]
+    for i, name in enumerate(names):
+        write_picture(tmp_path / name, frame(i))
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / ".hidden.png").write_bytes(b"")
+    assert [number_of(image) for image in images(open_source(str(tmp_path)))] == list(range(7))
+
+
+def test_pictures_of_other_kinds_become_grey_or_bgr(tmp_path: Path) -> None:
+    grey = frame(3)[:, :, 0]
+    clear = np.dstack([frame(4), np.zeros((240, 320), np.uint8)])
+    write_picture(tmp_path / "0.png", grey)
+    write_picture(tmp_path / "1.png", clear)
+    write_picture(tmp_path / "2.png", grey.astype(np.uint16) * 256 + 5)
+    first, second, third = images(open_source(str(tmp_path)))
+    np.testing.assert_array_equal(first, grey)
+    np.testing.assert_array_equal(second, np.full((240, 320), 255))
+    np.testing.assert_array_equal(third, grey)
+    (single,) = images(open_source(str(tmp_path / "0.png")))
+    np.testing.assert_array_equal(single, grey)
+
+
+def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
+    write_picture(tmp_path / "0.png", frame(0))
+    (tmp_path / "1.png").write_bytes(b"no picture")
+    source = open_source(str(tmp_path))
+    assert source.read() is not None
+    with pytest.raises(DataError, match=r"1\.png: is no picture"):
+        source.read()
+
+
+def test_a_lossless_video_is_exact(tmp_path: Path) -> None:
+    write_video(tmp_path / "video.avi", "FFV1", 12)
+    source = open_source(str(tmp_path / "video.avi"))
+    assert not source.live
+    found = images(source)
+    assert len(found) == 12
+    for number, image in enumerate(found):
+        np.testing.assert_array_equal(image, frame(number))
+
+
+def test_a_lossy_video_is_in_order(tmp_path: Path) -> None:
+    write_video(tmp_path / "video.avi", "MJPG", 256)
+    found = images(open_source(str(tmp_path / "video.avi")))
+    assert [number_of(image) for image in found] == list(range(256))
+
+
+def test_a_video_held_sideways_is_turned_upright(tmp_path: Path) -> None:
+    path = tmp_path / "phone.mp4"
+    write_video(path, "mp4v", 3)
+    data = bytearray(path.read_bytes())
+    # The track header's matrix of ISO 14496-12, 40 bytes into its fields; here: turn clockwise.
+    matrix = data.index(b"tkhd") + 4 + 40
+    one, minus_one = (1 << 16).to_bytes(4, "big"), (-1 << 16).to_bytes(4, "big", signed=True)
+    zero = bytes(4)
+    assert data[matrix : matrix + 4] == one
+    data[matrix : matrix + 20] = zero + one + zero + minus_one + zero
+    path.write_bytes(data)
+    found = images(open_source(str(path)))
+    assert [image.shape for image in found] == [(320, 240, 3)] * 3
+    back = [cv2.rotate(image, cv2.ROTATE_90_COUNTERCLOCKWISE) for image in found]
+    assert [number_of(image) for image in back] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("content", [b"", b"this is no video\n" * 100, bytes(range(256)) * 64])
+def test_a_file_that_is_no_video(
+    tmp_path: Path, content: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "video.mp4"
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=r"video\.mp4: the file is no video"):
+        open_source(str(path))
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", ["missing.avi", "missing_%03d.png", "empty", "", "camera", "-1"])
+def test_what_is_not_there_is_a_usage_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    if name == "":
+        name = str(tmp_path / "none" / "img_%d.png")
+    with pytest.raises(UsageError, match=r"source .*: (there is no such|there are no|cannot be)"):
+        open_source(name)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": (640, 480)}, "a size can be asked of cameras only"),
+        ({"fps": 15.0}, "a frame rate can be asked of cameras only"),
+        ({"size": (0, 480)}, "frame size 0×480: either side has 16 to 16384 pixels"),
+        ({"fps": 0.0}, "0 frames per second"),
+    ],
+)
+def test_options_that_do_not_fit(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    write_picture(tmp_path / "0.png", frame(0))
+    with pytest.raises(UsageError, match=message):
+        open_source(str(tmp_path), **options)
+
+
+# Cameras
+
+
+def test_no_such_camera(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SourceError, match=r"source 97: there is no /dev/video97; "):
+        open_source("97", size=(640, 480), fps=30)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_node_that_is_no_camera(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SourceError, match=r"/dev/null does not open as a camera"):
+        open_source("/dev/null")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_no_permission_names_the_group_of_the_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = tmp_path / "video0"
+    node.write_bytes(b"")
+    if os.geteuid() == 0:
+        os.chown(node, -1, grp.getgrnam("video").gr_gid)
+        monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may do everything
+    node.chmod(0)
+    group = grp.getgrgid(node.stat().st_gid).gr_name
+    with pytest.raises(SourceError) as error:
+        check_node("0", node)
+    assert f"the group {group}: sudo usermod -aG {group} $USER, then log in again" in str(
+        error.value
+    )
+
+
+@pytest.fixture
+def picamera(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[FakePicamera2]]:
+    monkeypatch.setitem(sys.modules, "picamera2", picamera2_module(FakePicamera2))
+    monkeypatch.setattr(FakePicamera2, "in_use", set())
+    yield FakePicamera2
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"), [(None, (480, 640)), ((321, 240), (240, 320)), ((1640, 1232), (1232, 1640))]
+)
+def test_picamera_gives_the_luma_of_the_small_stream(
+    picamera: type[FakePicamera2], size: tuple[int, int] | None, shape: tuple[int, int]
+) -> None:
+    source = open_source("picamera", size=size, fps=15, timeout=LONG)
+    assert source.live
+    for number in range(3):
+        image = source.read()
+        assert image is not None
+        assert image.shape == shape
+        np.testing.assert_array_equal(image, frame(number, shape[1], shape[0])[:, :, 1])
+    source.close()
+    assert not picamera.in_use
+    source.close()
+
+
+def test_picamera_that_stalls_can_be_closed_and_opened_again(
+    picamera: type[FakePicamera2], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picamera, "frames", 1)
+    source = open_source("picamera:0", timeout=0.2)
+    assert source.read() is not None
+    assert source.read() is None
+    with pytest.raises(SourceError, match="busy; another program may be using it"):
+        open_source("picamera")
+    source.close()
+    open_source("picamera").close()
+
+
+def test_picamera_without_a_camera(
+    picamera: type[FakePicamera2], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SourceError, match="picamera:1: there is only one camera: use picamera"):
+        open_source("picamera:1")
+    monkeypatch.setattr(picamera, "cameras", [])
+    with pytest.raises(SourceError, match="no camera found; check the ribbon cable and rpicam-"):
+        open_source("picamera")
+
+
+def test_picamera_that_does_not_start_is_given_back(
+    picamera: type[FakePicamera2], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: FakePicamera2) -> None:
+        raise RuntimeError("Failed to start\n  camera")
+
+    monkeypatch.setattr(picamera, "start", fail)
+    with pytest.raises(SourceError, match="does not start: Failed to start camera"):
+        open_source("picamera")
+    assert not picamera.in_use
+
+
+def test_picamera_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "picamera2", None)
+    with pytest.raises(SourceError, match=r"apt install python3-picamera2.*--system-site-packages"):
+        open_source("picamera")
+
+
+# Streams
+
+
+def test_mjpeg_keeps_order_and_pixels() -> None:
+    def script(client: Connection) -> None:
+        client.begin()
+        for number in range(20):
+            client.part(jpeg(number), length=number % 2 == 0)
+
+    with mjpeg_server(script) as address:
+        source = open_source(address, timeout=LONG)
+        assert source.live
+        found = images(source)
+    # The last one has no length: without a delimiter after it, it is not known to be whole.
+    assert [number_of(image) for image in found] == list(range(19))
+    for number, image in enumerate(found):
+        expected = cv2.imdecode(np.frombuffer(jpeg(number), np.uint8), cv2.IMREAD_COLOR)
+        np.testing.assert_array_equal(image, expected)
+
+
+def test_mjpeg_frames_have_the_size_that_was_sent() -> None:
+    sizes = [(320, 240), (640, 480), (160, 240)]
+
+    def script(client: Connection) -> None:
+        client.begin()
+        for number, (width, height) in enumerate(sizes):
+            client.part(jpeg(number, width, height))
+
+    with mjpeg_server(script) as address:
+        found = images(open_source(address, timeout=LONG))
+    assert [image.shape[1::-1] for image in found] == sizes
+
+
+def test_mjpeg_passes_over_what_is_no_picture() -> None:
+    def script(client: Connection) -> None:
+        client.begin("multipart/x-mixed-replace;boundary=--other")
+        client.write(b"\r\npreamble\r\n")
+        client.part(jpeg(1))
+        client.part(b"")
+        client.part(b"no picture")
+        client.part(jpeg(2))
+        client.write(b"--frame--\r\n")
+
+    with mjpeg_server(script) as address:
+        found = images(open_source(address, timeout=LONG))
+    assert [number_of(image) for image in found] == [1, 2]
+
+
+def test_mjpeg_that_stalls_or_trickles_gives_none_in_time() -> None:
+    def stall(client: Connection) -> None:
+        client.begin()
+        client.part(jpeg(5))
+        client.stall()
+
+    def trickle(client: Connection) -> None:
+        client.begin()
+        client.part(jpeg(6))
+        while not client.closing.wait(0.05):
+            client.write(b"--frame\r\nX: y\r\n")
+
+    with mjpeg_server(stall, trickle) as address:
+        for number in (5, 6):
+            source = open_source(address, timeout=0.5)
+            image = source.read()
+            assert image is not None
+            assert number_of(image) == number
+            before = time.monotonic()
+            assert source.read() is None
+            assert 0.3 < time.monotonic() - before < LONG
+            assert not source.ended
+            source.close()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 100, 1 << 16])
+def test_parts_do_not_depend_on_how_the_bytes_arrive(size: int) -> None:
+    bodies = [b"\n--frames are no delimiters\r\n--fram", b"--\r\n\r\n--", bytes(range(256)) * 3]
+    stream = b"\r\n"
+    for i, body in enumerate(bodies * 2):
+        head = b"Content-Length: %d\r\n" % len(body) if i < len(bodies) else b"X: y\r\n"
+        stream += b"--frame\r\n" + head + b"\r\n" + body + b"\r\n"
+    stream += b"--frame\r\n"
+    rest = [stream[i : i + size] for i in range(0, len(stream), size)]
+    parts = Parts(lambda _: rest.pop(0) if rest else b"")
+    deadline = time.monotonic() + LONG
+    found = [parts.next(deadline) for _ in range(7)]
+    assert found[:3] == bodies
+    assert [body if body is None else body.rstrip() for body in found[3:]] == [
+        *(body.rstrip() for body in bodies),
+        None,
+    ]
+
+
+def test_an_address_that_is_no_mjpeg_is_left_to_ffmpeg(tmp_path: Path) -> None:
+    write_video(tmp_path / "video.avi", "MJPG", 10)
+
+    def script(client: Connection) -> None:
+        client.begin("video/x-msvideo")
+        client.write((tmp_path / "video.avi").read_bytes())
+
+    with mjpeg_server(script) as address:
+        source = open_source(address, timeout=LONG)
+        assert source.live
+        assert [number_of(image) for image in images(source)] == list(range(10))
+
+
+def test_an_address_that_gives_no_video(capfd: pytest.CaptureFixture[str]) -> None:
+    def page(client: Connection) -> None:
+        client.begin("text/html")
+        client.write(b"<html>Please log in</html>")
+
+    def missing(client: Connection) -> None:
+        client.handler.send_error(404, "Not Found")
+
+    with mjpeg_server(page) as address, pytest.raises(SourceError, match="answers, but with no vi"):
+        open_source(address)
+    with mjpeg_server(missing) as address, pytest.raises(SourceError, match="404 Not Found; check"):
+        open_source(address)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_user_and_password_are_used_and_never_shown() -> None:
+    def guarded(client: Connection) -> None:
+        given = client.handler.headers["Authorization"]
+        if given != "Basic bWU6cEBzcw==":  # base64 of me:p@ss
+            client.handler.send_response(401)
+            client.handler.send_header("WWW-Authenticate", 'Basic realm="camera"')
+            client.handler.send_header("Content-Length", "0")
+            client.handler.end_headers()
+        else:
+            client.begin()
+            client.part(jpeg(9))
+
+    with mjpeg_server(guarded) as address:
+        source = open_source(address.replace("//", "//me:p%40ss@"), timeout=LONG)
+        assert source.name == address.replace("//", "//***@")
+        assert [number_of(image) for image in images(source)] == [9]
+        with pytest.raises(SourceError, match="401") as error:
+            open_source(address.replace("//", "//me:wrong-secret@"), timeout=LONG)
+        assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("scheme", ["http", "rtsp"])
+def test_a_refused_address(scheme: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:  # bound, but not listening: refuses
+        taken.bind(("127.0.0.1", 0))
+        address = f"{scheme}://me:secret@127.0.0.1:{taken.getsockname()[1]}/live"
+        with pytest.raises(SourceError, match="connection refused; check the port") as error:
+            open_source(address)
+    assert "secret" not in str(error.value)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("address", ["http://", "rtsp:///path", "http://a:b@host:99999/x"])
+def test_an_address_that_is_none(address: str) -> None:
+    with pytest.raises(UsageError, match="is no address; one looks like") as error:
+        open_source(address)
+    assert "a:b@" not in str(error.value)
