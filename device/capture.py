@@ -130,10 +130,10 @@ class Capture:
                 image, reason = self._read()
                 if image is not None:
                     self._hand_over(image)
-                elif self.live:
-                    self._reopen(reason)
-                else:
+                elif not self.live or self._closing.is_set():
                     break
+                else:
+                    self._reopen(reason)
             self._handover.finish()
         except BaseException as error:  # for the user of the frames to see
             self._handover.finish(error)

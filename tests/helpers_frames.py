@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -76,10 +76,8 @@ def mjpeg_server(*scripts: Callable[[Connection], None]) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             script = waiting.pop(0) if len(waiting) > 1 else waiting[0]
-            try:
+            with suppress(OSError):  # the client has gone
                 script(Connection(self, closing))
-            except OSError:
-                pass  # the client has gone
 
         def log_message(self, format: str, *args: object) -> None:
             pass

@@ -9,9 +9,8 @@ from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
-
 from helpers_frames import frame
+from numpy.typing import NDArray
 
 STRIDE = 64  # bytes that rows are padded to
 

@@ -7,7 +7,6 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from edgedigits.device.sources import Source, open_source
 from edgedigits.device.sources.mjpeg import Parts
 from edgedigits.device.sources.pictures import list_pictures
 from edgedigits.device.sources.v4l2 import check_node
+from edgedigits.device.sources.video import open_video_stream
 from edgedigits.errors import DataError, SourceError, UsageError
 
 LONG = 30.0  # seconds; a timeout that no test is meant to reach
@@ -208,10 +208,10 @@ def test_no_permission_names_the_group_of_the_node(
 
 
 @pytest.fixture
-def picamera(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[FakePicamera2]]:
+def picamera(monkeypatch: pytest.MonkeyPatch) -> type[FakePicamera2]:
     monkeypatch.setitem(sys.modules, "picamera2", picamera2_module(FakePicamera2))
     monkeypatch.setattr(FakePicamera2, "in_use", set())
-    yield FakePicamera2
+    return FakePicamera2
 
 
 @pytest.mark.parametrize(
@@ -376,6 +376,28 @@ def test_an_address_that_is_no_mjpeg_is_left_to_ffmpeg(tmp_path: Path) -> None:
         source = open_source(address, timeout=LONG)
         assert source.live
         assert [number_of(image) for image in images(source)] == list(range(10))
+
+
+def test_a_stream_through_ffmpeg_that_stalls_or_is_cut(capfd: pytest.CaptureFixture[str]) -> None:
+    def script(client: Connection) -> None:
+        client.begin()
+        for number in range(5):
+            client.part(jpeg(number))
+        if not cut:
+            client.stall()
+
+    for cut in (False, True):
+        with mjpeg_server(script) as address:
+            source = open_video_stream("x", address, 1.0)
+            assert source is not None
+            for number in range(5):
+                image = source.read()
+                assert image is not None
+                assert number_of(image) == number
+            assert source.read() is None
+            assert source.ended == cut
+            source.close()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_an_address_that_gives_no_video(capfd: pytest.CaptureFixture[str]) -> None:
