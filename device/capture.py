@@ -176,7 +176,7 @@ class Capture:
             self._lost = True
             self._say(f"source {self.name}: {reason}, reopening…")
             # What came back a moment ago and is lost again is tried no more often than before.
-            if self._clock() - self._back >= LONGEST_DELAY or self._reopened == 0:
+            if self._clock() - self._back >= LONGEST_DELAY:
                 self._delay = FIRST_DELAY
         self._close_source()
         self._wait(self._delay)

@@ -6,11 +6,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from edgedigits.device.sources import Source
 
 BOUNDARY = b"--frame"
 
@@ -38,6 +41,27 @@ def jpeg(number: int, width: int = 320, height: int = 240) -> bytes:
     good, data = cv2.imencode(".jpg", frame(number, width, height))
     assert good
     return data.tobytes()
+
+
+def images(source: Source) -> list[NDArray[Any]]:
+    """Everything that a source gives, up to its end."""
+    found = []
+    while (image := source.read()) is not None:
+        assert image.dtype == np.uint8
+        found.append(image)
+    assert source.ended
+    source.close()
+    source.close()
+    return found
+
+
+def write_video(path: Path, code: str, count: int, rate: float = 25) -> None:
+    """A video of numbered frames. FFV1 keeps every pixel."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), rate, (320, 240))
+    assert writer.isOpened()
+    for number in range(count):
+        writer.write(frame(number))
+    writer.release()
 
 
 class Connection:
