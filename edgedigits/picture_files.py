@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from edgedigits.errors import DataError
 
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp"})
+
 
 def read_picture(path: Path) -> NDArray[Any]:
     """A picture file as OpenCV decodes it: ``[h, w]`` or ``[h, w, 3 or 4]`` (BGR or BGRA).

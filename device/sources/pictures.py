@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.data.folder import SUFFIXES, read_picture
 from edgedigits.errors import DataError, UsageError
+from edgedigits.picture_files import SUFFIXES, read_picture
 from edgedigits.preprocess import to_grey
 
 __all__ = ["SUFFIXES", "PictureSequence", "is_pattern", "list_pictures"]

@@ -9,11 +9,9 @@ import numpy as np
 
 from edgedigits.data.dataset import DataSet, Images, Pictures
 from edgedigits.errors import DataError
-from edgedigits.picture_files import read_picture
+from edgedigits.picture_files import SUFFIXES, read_picture
 from edgedigits.preprocess import SIDE, is_dark_on_light, picture_to_digit, to_grey
 from edgedigits.progress import Progress
-
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp"})
 
 
 @dataclass(frozen=True)
