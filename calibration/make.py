@@ -15,8 +15,9 @@ from edgedigits.calibration.record import (
     from_json,
     without_evaluation_content,
 )
-from edgedigits.data.folder import SUFFIXES, read_pictures
+from edgedigits.data.folder import read_pictures
 from edgedigits.errors import DataError, RunError, UsageError
+from edgedigits.picture_files import SUFFIXES
 from edgedigits.progress import SILENT, Progress
 from edgedigits.run import DAMAGED_NPZ, RunFolder, atomic_path, read_json, write_json
 from edgedigits.run_data import RunData

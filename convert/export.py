@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,12 @@ from edgedigits.calibration.make import (
 from edgedigits.calibration.record import CalibrationSet
 from edgedigits.convert.qat import QatSettings
 from edgedigits.convert.recipes import SOURCES, Variant, plan
+from edgedigits.convert.stamp import stamp
 from edgedigits.convert.worker import Task
+from edgedigits.device.classifier import Classifier
 from edgedigits.errors import ConversionError, UsageError
 from edgedigits.progress import SILENT, Progress
+from edgedigits.rejection import FIT_SEED, knows_digits, rejection_of
 from edgedigits.run import RunFolder, child_environment, file_digest, writing
 from edgedigits.run_data import RunData
 
@@ -122,6 +125,7 @@ def export(
                 failed.append(Failed(event["variant"], event["message"]))
                 progress.say(f"not exported: {event['message']}")
             else:
+                _set_threshold(folder / f"{event['variant']}.tflite", data)
                 made = _put_in_place(run, folder, event)
                 exported.append(made)
                 progress.say(f"{made.file}  {made.bytes:,} bytes")
@@ -253,6 +257,18 @@ def _ending(code: int) -> str:
         return f"exit code {code}"
     name = signal.Signals(-code).name
     return f"{name}, often a sign of too little memory" if name == "SIGKILL" else name
+
+
+def _set_threshold(file: Path, data: RunData) -> None:
+    """Fit when an answer of this file counts, and put it into its metadata; digits only."""
+    if not knows_digits(data.class_names):
+        return
+    classifier = Classifier(file, trust=True)
+    assert classifier.metadata is not None
+    fitted = rejection_of(classifier, data.validation, seed=FIT_SEED)
+    metadata = replace(classifier.metadata, rejection=fitted)
+    with writing(file):
+        file.write_bytes(stamp(file.read_bytes(), metadata))
 
 
 def _put_in_place(run: RunFolder, folder: Path, event: dict[str, Any]) -> Exported:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,23 @@ BUFFER_DATA = 0
 
 
 @dataclass(frozen=True)
+class Rejection:
+    """From which score on an answer of this file counts, fitted on pictures it did not learn from.
+
+    Attributes:
+        threshold: of the highest score among the digits, 0 to 1.
+        coverage: share of the digits whose score reaches it; digits: how many were tried.
+        false_accepts: share of other pictures whose score reaches it; others: how many.
+    """
+
+    threshold: float
+    coverage: float
+    false_accepts: float
+    digits: int
+    others: int
+
+
+@dataclass(frozen=True)
 class Metadata:
     """What an exported file carries.
 
@@ -47,6 +64,7 @@ class Metadata:
         data: name of the data set it was trained on.
         digests: SHA-256 of ``model`` (the .keras file), ``data`` and ``calibration``.
         versions: packages that made it.
+        rejection: from which score on an answer counts; None: that was not fitted.
     """
 
     variant: str
@@ -59,6 +77,7 @@ class Metadata:
     data: str
     digests: dict[str, str]
     versions: dict[str, str] = field(default_factory=dict)
+    rejection: Rejection | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, in a fixed order."""
@@ -74,6 +93,7 @@ class Metadata:
             "data": self.data,
             "digests": self.digests,
             "versions": self.versions,
+            "rejection": None if self.rejection is None else asdict(self.rejection),
         }
 
     @staticmethod
@@ -102,7 +122,17 @@ class Metadata:
             data=str(document["data"]),
             digests={str(k): str(v) for k, v in document["digests"].items()},
             versions={str(k): str(v) for k, v in document["versions"].items()},
+            rejection=_rejection(document.get("rejection")),
         )
+
+
+def _rejection(document: dict[str, Any] | None) -> Rejection | None:
+    if document is None:
+        return None
+    shares = [float(document[name]) for name in ("threshold", "coverage", "false_accepts")]
+    if not all(0 <= share <= 1 for share in shares):
+        raise ValueError(f"rejection {shares}")
+    return Rejection(*shares, digits=int(document["digits"]), others=int(document["others"]))
 
 
 def read_model_bytes(path: Path) -> bytes:

@@ -15,9 +15,11 @@ from edgedigits.data.dataset import DataSet, Pictures
 from edgedigits.data.registry import NAMES, load_data
 from edgedigits.data.split import stratified_sample, with_test
 from edgedigits.device.classifier import Classifier
+from edgedigits.device.metadata import Rejection
 from edgedigits.errors import DataError, UsageError
 from edgedigits.metrics import ClassificationReport, classification_report
 from edgedigits.progress import SILENT, Progress
+from edgedigits.rejection import JUDGE_SEED, knows_digits, rejection_of
 from edgedigits.run import RunFolder, file_digest
 from edgedigits.run_data import apply_split, load_split
 
@@ -37,6 +39,8 @@ class Evaluation:
         truth: int64 ``[n]``, true classes; scores: float32 ``[n, c]``, summing to 1 a picture.
         seconds: time spent in inference.
         notes: what the reader should know, for example that only a part was run.
+        rejection: what the file's threshold for "not a digit" does to these digits and to pictures
+            that are none; None: the file has none.
     """
 
     file: Path
@@ -53,6 +57,7 @@ class Evaluation:
     scores: NDArray[np.float32]
     seconds: float
     notes: tuple[str, ...] = ()
+    rejection: Rejection | None = None
 
     @property
     def answers(self) -> NDArray[np.int64]:
@@ -287,7 +292,16 @@ def evaluate(classifier: Classifier, part: Part, answers: Answers | None = None)
         scores=answers.scores,
         seconds=answers.seconds,
         notes=(*part.notes, *classifier.assumptions, *_label_note(classifier, part)),
+        rejection=_rejection(classifier, part),
     )
+
+
+def _rejection(classifier: Classifier, part: Part) -> Rejection | None:
+    metadata = classifier.metadata
+    if metadata is None or metadata.rejection is None or not knows_digits(part.class_names):
+        return None
+    threshold = metadata.rejection.threshold
+    return rejection_of(classifier, part.pictures, seed=JUDGE_SEED, threshold=threshold)
 
 
 @lru_cache(maxsize=64)  # half a minute for the largest models, asked for once a comparison

@@ -40,6 +40,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
         "macro": asdict(report.macro),
         "weighted": asdict(report.weighted),
         "notes": list(evaluation.notes),
+        "rejection": None if evaluation.rejection is None else asdict(evaluation.rejection),
     }
 
 

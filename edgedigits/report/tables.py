@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgedigits.compare import Comparison, ComparisonRow
+from edgedigits.device.metadata import Rejection
 from edgedigits.evaluate import Evaluation
 from edgedigits.metrics import Average, ClassificationReport, ClassScore
 from edgedigits.report.reading import by_run, reading
@@ -138,6 +139,15 @@ def summary_line(evaluation: Evaluation) -> str:
     )
 
 
+def rejection_line(rejection: Rejection) -> str:
+    """One line: how many digits pass the file's threshold, and how many other pictures."""
+    return (
+        f"not a digit below a score of {rejection.threshold:.2f}: keeps "
+        f"{percent(rejection.coverage)} % of {rejection.digits:,} digits, accepts "
+        f"{percent(rejection.false_accepts)} % of {rejection.others:,} pictures that are none"
+    )
+
+
 def evaluation_view(evaluation: Evaluation) -> Group:
     """All tables of one evaluation for a rich console, with its summary and notes."""
     from rich.console import Group
@@ -154,6 +164,8 @@ def _evaluation_parts(evaluation: Evaluation) -> list[RenderableType]:
     report = evaluation.report
     tables = (confusion_rows(report), classification_rows(report), per_class_rows(report))
     parts: list[RenderableType] = [_line(summary_line(evaluation))]
+    if evaluation.rejection is not None:
+        parts.append(_line(rejection_line(evaluation.rejection)))
     parts += [_line(f"Note: {note}") for note in evaluation.notes]
     for table in tables:
         parts += [_line(""), table]
