@@ -13,14 +13,25 @@ PROPOSERS = 12  # so many digits propose movements; all of them are heard
 Boxes = NDArray[np.float64]  # [n, 4]: left, top, width, height
 
 
-def overlaps(first: Boxes, second: Boxes) -> NDArray[np.float64]:
-    """Intersection over union of each of ``[n, 4]`` with each of ``[m, 4]``: ``[n, m]``."""
+def _common(first: Boxes, second: Boxes) -> NDArray[np.float64]:
+    """Area that each of ``[n, 4]`` shares with each of ``[m, 4]``: ``[n, m]``."""
     a, b = first[:, None, :], second[None, :, :]
     low = np.maximum(a[..., :2], b[..., :2])
     high = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
-    common = np.prod(np.clip(high - low, 0, None), axis=-1)
-    union = a[..., 2] * a[..., 3] + b[..., 2] * b[..., 3] - common
-    return np.asarray(common / np.maximum(union, 1e-9))
+    return np.asarray(np.prod(np.clip(high - low, 0, None), axis=-1))
+
+
+def overlaps(first: Boxes, second: Boxes) -> NDArray[np.float64]:
+    """Intersection over union of each of ``[n, 4]`` with each of ``[m, 4]``: ``[n, m]``."""
+    common = _common(first, second)
+    areas = first[:, 2:].prod(axis=1)[:, None] + second[:, 2:].prod(axis=1)[None]
+    return np.asarray(common / np.maximum(areas - common, 1e-9))
+
+
+def covered(first: Boxes, second: Boxes) -> NDArray[np.bool_]:
+    """Whether more than half of each of ``[n, 4]`` lies in one of ``[m, 4]``: ``[n]``."""
+    areas = first[:, 2:].prod(axis=1)[:, None]
+    return np.asarray((_common(first, second) > 0.5 * areas).any(axis=1))
 
 
 def _steps(before: Boxes, now: Boxes) -> NDArray[np.float64]:

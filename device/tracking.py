@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.device.matching import match, overlaps, scene_shift
+from edgedigits.device.matching import covered, match, scene_shift
 from edgedigits.device.reading import Box, Candidate, Reading
 from edgedigits.errors import UsageError
 
@@ -198,14 +198,14 @@ class Tracker:
             missed[before].go_to(rejected[now].box)
 
     def _drop(self, seen: Sequence[_Following]) -> None:
-        covered = overlaps(_places(self._tracks), _places(seen)) > 0.3
+        hidden = covered(_places(self._tracks), _places(seen))
 
         def stays(index: int, track: _Following) -> bool:
             if not track.missed:
                 return True
             new = track.digit is None
             limit = min(FORGET_NEW, self.drop_after) if new else self.drop_after
-            return track.missed < limit and not covered[index].any()
+            return track.missed < limit and not hidden[index]
 
         self._tracks = [track for index, track in enumerate(self._tracks) if stays(index, track)]
 

@@ -275,6 +275,7 @@ def test_many_viewers_see_frames_in_order(preview: PreviewServer) -> None:
 def test_a_viewer_that_does_not_read_disturbs_nobody(
     preview: PreviewServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert 1 <= connections.Handler.timeout <= 10
     monkeypatch.setattr(connections.Handler, "timeout", 1.0)
     preview.publish(noise(), READING)
     size = len(ask(preview, "/frame.jpg")[2])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from helpers_reading import candidate, digit_crop, line, reading
 
-from edgedigits.device.matching import match, overlaps, scene_shift
+from edgedigits.device.matching import covered, match, overlaps, scene_shift
 from edgedigits.device.reading import Reading
 from edgedigits.device.tracking import Tracked, Tracker, merge_rows
 from edgedigits.errors import UsageError
@@ -32,6 +32,9 @@ def test_overlap_by_hand() -> None:
     second = np.array([[5, 0, 10, 10], [0, 0, 10, 10], [100, 100, 5, 10]], dtype=float)
     expected = [[50 / 150, 1, 0], [0, 0, 0.5]]
     np.testing.assert_allclose(overlaps(first, second), expected)
+    assert covered(first, second[:1]).tolist() == [False, False]  # just half is not more than half
+    assert covered(first, second).tolist() == [True, True]
+    assert covered(first, np.empty((0, 4))).tolist() == [False, False]
 
 
 def test_matching_is_one_to_one() -> None:
@@ -200,6 +203,16 @@ def test_a_cut_to_another_scene_never_mixes_texts() -> None:
     tracker = Tracker()
     first, second = reading(line("12", 50, 50)), reading(line("34", 400, 300))
     assert news(feed(tracker, [first] * 20 + [second] * 30)) == ["12", "34"]
+
+
+def test_two_pieces_that_become_one_digit() -> None:
+    """What lies under a digit that is seen is not waited for."""
+    tracker = Tracker()
+    pieces = [candidate(1, (100, 50, 30, 44)), candidate(7, (125, 50, 30, 44))]
+    feed(tracker, [reading(pieces)] * 10)
+    result = tracker.update(reading([candidate(0, (100, 50, 55, 44))]))
+    assert len(result.tracks) == 1
+    assert len(result.text) == 1
 
 
 def test_another_frame_size_starts_anew() -> None:
