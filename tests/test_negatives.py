@@ -9,7 +9,7 @@ from edgedigits.data.dataset import Pictures
 from edgedigits.data.registry import load_data
 from edgedigits.errors import DataError
 from edgedigits.negatives import CUTS, KINDS, Negatives, make_negatives
-from edgedigits.scenes.symbols import GLYPHS, LOOKALIKES, SAFE, glyph
+from edgedigits.scenes.symbols import GLYPHS, LOOKALIKES, SAFE, glyph, holds_a_one
 
 COUNT = 1500
 
@@ -81,6 +81,12 @@ def test_lookalikes_are_known_and_left_out() -> None:
     assert not set(LOOKALIKES) & set(SAFE)
     assert len(SAFE) > 150
     assert 1 not in CUTS  # a part of a 1 is a 1
+
+
+def test_strokes_that_stand_alone_are_found() -> None:
+    rng = np.random.default_rng(0)
+    for name, alone in (("い", True), ("bars", True), ("H", False), ("T", False), ("=", False)):
+        assert holds_a_one(glyph(rng, name, wildness=0), 0.12) is alone, name
 
 
 def test_every_glyph_can_be_drawn() -> None:

@@ -10,7 +10,15 @@ from edgedigits.data.dataset import Pictures
 from edgedigits.scenes.conditions import Conditions
 from edgedigits.scenes.ink import Lines, Pen, Written, coverage, stain, write_rows
 from edgedigits.scenes.paper import soft_noise
-from edgedigits.scenes.symbols import SAFE, Drawing, draw, glyph, invented, scribble
+from edgedigits.scenes.symbols import (
+    SAFE,
+    Drawing,
+    draw,
+    glyph,
+    holds_a_one,
+    invented,
+    scribble,
+)
 from edgedigits.scenes.view import View
 
 F32 = NDArray[np.float32]
@@ -69,7 +77,7 @@ def _made(
     if kind == "word":
         drawing, x = [], 0.0
         for _ in range(int(rng.integers(1, 6))):
-            lines = _sized(glyph(rng, _any(rng, SAFE)), height * float(rng.uniform(0.6, 1.0)))
+            lines = _sized(_sign(rng, "sign"), height * float(rng.uniform(0.6, 1.0)))
             span = max(float(line[:, 0].max()) for line in lines)
             drawing += [line + np.array([x, 0.0]) for line in lines]
             x += span + 0.25 * height
@@ -87,12 +95,22 @@ def _made(
     elif kind == "dot":
         drawing = [np.array([[0.0, 0.0]])]
     else:
-        name = _any(rng, ARROWS) if kind == "arrow" else _any(rng, SAFE)
-        made = scribble(rng) if kind == "scribble" else glyph(rng, name)
-        made = invented(rng) if kind == "invented" else made
-        drawing = _sized(made, height * float(rng.uniform(0.5, 1.3)))
+        drawing = _sized(_sign(rng, kind), height * float(rng.uniform(0.5, 1.3)))
     low = np.max([line.max(axis=0) for line in drawing], axis=0)
     return drawing, np.asarray(low + 2)
+
+
+def _sign(rng: np.random.Generator, kind: str) -> Drawing:
+    """One sign in the unit square, no part of which would be a digit by itself."""
+    while True:
+        if kind == "invented":
+            made = invented(rng)
+        elif kind == "scribble":
+            made = scribble(rng)
+        else:
+            made = glyph(rng, _any(rng, ARROWS if kind == "arrow" else SAFE))
+        if kind == "scribble" or not holds_a_one(made, 0.12):
+            return made
 
 
 def _any(rng: np.random.Generator, names: tuple[str, ...]) -> str:

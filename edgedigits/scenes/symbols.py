@@ -134,6 +134,26 @@ def invented(rng: np.random.Generator) -> Drawing:
     return hand(rng, lines)
 
 
+def holds_a_one(drawing: Drawing, gap: float) -> bool:
+    """Whether a stroke stands upright and alone, as in い or ‖: cut out of a frame, it is a 1.
+
+    Args:
+        drawing: lines, in any unit.
+        gap: distance from which strokes are apart, in the same unit.
+    """
+    for number, line in enumerate(drawing):
+        wide, high = np.ptp(line, axis=0)
+        if high < 2 * gap or wide > 0.75 * high:
+            continue
+        others = [other for index, other in enumerate(drawing) if index != number]
+        if not others:
+            return True
+        away = line[:, None] - np.vstack(others)[None]
+        if float(np.hypot(away[..., 0], away[..., 1]).min()) > gap:
+            return True
+    return False
+
+
 def draw(canvas: U8, drawing: Drawing, width: float, value: int = 255) -> None:
     """Draw lines on a picture, in place, with smooth edges.
 
