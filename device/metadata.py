@@ -129,10 +129,16 @@ class Metadata:
 def _rejection(document: dict[str, Any] | None) -> Rejection | None:
     if document is None:
         return None
-    shares = [float(document[name]) for name in ("threshold", "coverage", "false_accepts")]
-    if not all(0 <= share <= 1 for share in shares):
-        raise ValueError(f"rejection {shares}")
-    return Rejection(*shares, digits=int(document["digits"]), others=int(document["others"]))
+    made = Rejection(
+        threshold=float(document["threshold"]),
+        coverage=float(document["coverage"]),
+        false_accepts=float(document["false_accepts"]),
+        digits=int(document["digits"]),
+        others=int(document["others"]),
+    )
+    if not all(0 <= share <= 1 for share in (made.threshold, made.coverage, made.false_accepts)):
+        raise ValueError(f"rejection {made}")
+    return made
 
 
 def read_model_bytes(path: Path) -> bytes:

@@ -1,7 +1,7 @@
 """When an answer counts: a threshold for "not a digit", fitted to each file, and what it does.
 
-A file's score for a picture is its highest score among the ten digits. An int8 file's scores are not
-those of the float model, so each file has a threshold of its own.
+A file's score for a picture is its highest score among the ten digits. An int8 file's scores are
+not those of the float model, so each file has a threshold of its own.
 """
 
 from __future__ import annotations
