@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedigits.device.delegate import why_not
 from edgedigits.device.interpreter import Interpreter, Kernels, Tensor, read_file
-from edgedigits.device.metadata import Metadata, read_metadata
+from edgedigits.device.metadata import Metadata, read_metadata, read_model_bytes
 from edgedigits.errors import ModelFileError
 from edgedigits.model_input import model_pixels, picture_shape
 from edgedigits.preprocess import Preprocessing
@@ -72,6 +74,9 @@ class Classifier:
         threads: processor threads for one inference.
         kernels: ``default``, or ``reference``: the same bits on every machine.
         trust: the file was made by this process a moment ago; skip the trial in a child process.
+        delegate: library of an accelerator; where it cannot be used, ``say`` is told why, and the
+            processor is used instead.
+        say: told of a delegate that cannot be used.
 
     Attributes:
         metadata: what the file says of itself, or None for a foreign file.
@@ -89,11 +94,18 @@ class Classifier:
         threads: int = 1,
         kernels: Kernels = "default",
         trust: bool = False,
+        delegate: str | None = None,
+        say: Callable[[str], None] = lambda line: None,
     ) -> None:
-        data = read_file(path, trust=trust)
+        if delegate is not None and (reason := why_not(delegate, path)) is not None:
+            say(f"WARNING: delegate {delegate}: {reason}. The processor is used instead.")
+            delegate = None
+        data = read_model_bytes(path) if delegate else read_file(path, trust=trust)
         self.path = path
         self.metadata: Metadata | None = read_metadata(data)
-        self.interpreter = Interpreter(data, str(path), threads=threads, kernels=kernels)
+        self.interpreter = Interpreter(
+            data, str(path), threads=threads, kernels=kernels, delegate=delegate
+        )
         self.assumptions: tuple[str, ...] = ()
         if self.metadata is None:
             self.assumptions = (

@@ -50,19 +50,30 @@ class Interpreter:
         name: what to call it in messages.
         threads: processor threads for one inference.
         kernels: ``default`` (optimised) or ``reference`` (the same bits on every machine).
+        delegate: library of an accelerator, tried before by
+            :func:`edgedigits.device.delegate.why_not`, because it may end the process.
 
     Raises:
+        OSError, ValueError: the delegate cannot be loaded, or has no device.
         ModelFileError: the runtime refuses the file, or it has not one input and one output.
         MissingPackageError: no runtime is installed.
     """
 
     def __init__(
-        self, data: bytes, name: str, *, threads: int = 1, kernels: Kernels = "default"
+        self,
+        data: bytes,
+        name: str,
+        *,
+        threads: int = 1,
+        kernels: Kernels = "default",
+        delegate: str | None = None,
     ) -> None:
         self._data = data
         self._name = name
         self._threads = threads
         self._kernels = kernels
+        with _quiet():
+            self._delegates = [] if delegate is None else [load_runtime().load_delegate(delegate)]
         self._open()
 
     def _open(self) -> None:
@@ -70,6 +81,8 @@ class Interpreter:
         options: dict[str, Any] = {"model_content": self._data, "num_threads": self._threads}
         if self._kernels == "reference":
             options["experimental_op_resolver_type"] = runtime.OpResolverType.BUILTIN_REF
+        if self._delegates:
+            options["experimental_delegates"] = self._delegates
         try:
             with _quiet():
                 self._runtime = runtime.Interpreter(**options)

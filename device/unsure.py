@@ -6,7 +6,7 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,27 @@ LARGEST_CUT = 256  # pixels of a cut's longer side
 PATIENCE = 64.0  # seconds: the longest wait before what does not change is kept once more
 PENDING = 64  # candidates that wait for the disk; more are let go
 RETRY = 60.0  # seconds until the disk is tried again
+
+
+@contextlib.contextmanager
+def open_unsure(
+    folder: Path | None, threshold: float, progress: Progress = SILENT
+) -> Iterator[UnsureCrops | None]:
+    """Keep unsure crops while the context lasts; None where no folder was named.
+
+    Args:
+        folder: where. threshold: the recogniser's; what lies around it is unsure.
+        progress: told of trouble with the disk.
+
+    Raises:
+        UsageError: as :class:`UnsureCrops`.
+    """
+    if folder is None:
+        yield None
+        return
+    low, high = 0.5 * threshold, threshold + 0.5 * (1 - threshold)
+    with UnsureCrops(folder, low=low, high=high, progress=progress) as crops:
+        yield crops
 
 
 def is_unsure(candidate: Candidate, low: float, high: float) -> bool:

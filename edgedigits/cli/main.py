@@ -16,6 +16,7 @@ from edgedigits.cli.export import calibrate, export
 from edgedigits.cli.importing import import_model
 from edgedigits.cli.models import models
 from edgedigits.cli.prune import prune
+from edgedigits.cli.recognise import camera, recognise
 from edgedigits.cli.reproduce import reproduce
 from edgedigits.cli.train import train
 from edgedigits.errors import EdgedigitsError
@@ -62,6 +63,8 @@ app.command("compare")(compare)
 app.command("inspect")(inspect)
 app.command("bench")(bench)
 app.command("reproduce")(reproduce)
+app.command("recognise")(recognise)
+app.command("camera")(camera)
 
 
 def run() -> None:

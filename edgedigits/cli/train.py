@@ -71,6 +71,14 @@ def train(
             help="float32, or bfloat16 for inner arithmetic: faster on processors that have it."
         ),
     ] = None,
+    normalise: Annotated[
+        bool | None,
+        typer.Option(
+            "--normalise/--no-normalise",
+            help="Batch normalisation after each convolution while training; the model that is "
+            "kept has it folded in.",
+        ),
+    ] = None,
     init: Annotated[
         str | None,
         typer.Option(
@@ -118,6 +126,7 @@ def train(
         validation=validation,
         seed=seed,
         precision=precision,  # type: ignore[arg-type]
+        normalise=normalise,
         init=init,
         teacher=teacher,
     )

@@ -182,6 +182,8 @@ def _words(plan: Document) -> str:
         words.append("augmented" if strength == 1 else f"augmented at strength {strength:g}")
     if plan["early_stopping"]:
         words.append(f"early stopping after {plan['early_stopping']} epochs without a better one")
+    if plan.get("normalise"):
+        words.append("batch normalisation while training, folded into the convolutions")
     if plan["precision"] != "float32":
         words.append(f"inner arithmetic in {plan['precision']}")
     return ", ".join(words)

@@ -35,6 +35,8 @@ class TrainSettings:
         seed: of split, first weights, order and augmentation.
         precision: what layers compute in while training; ``"bfloat16"`` is faster on processors
             that have it. The model written is float32 in any case.
+        normalise: batch normalisation after each convolution while training, folded into it in
+            the model that is kept: the same layers, learnt faster.
         init: a run folder or ``.keras`` file whose weights to start from, for every layer of the
             same name and shape; None: start from random weights.
         teacher: a run on the same data, whose model's answers are learnt beside the labels; its
@@ -53,6 +55,7 @@ class TrainSettings:
     validation: float | None = None
     seed: int | None = None
     precision: Precision | None = None
+    normalise: bool | None = None
     init: str | None = None
     teacher: str | None = None
 
@@ -73,6 +76,7 @@ class Plan:
     validation: float
     seed: int
     precision: Precision
+    normalise: bool = False
     init: str | None = None
     teacher: str | None = None
 
@@ -120,6 +124,7 @@ def plan(settings: TrainSettings) -> Plan:
         "validation": VALIDATION,
         "seed": 0,
         "precision": "float32",
+        "normalise": False,
         **_given(settings),
     }
     made = Plan(**filled)

@@ -13,6 +13,7 @@ of the last epoch is the bare model: its optimiser, twice the size of the model,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,11 @@ class Checkpoint:
 
     model: Any
     results: tuple[EpochResult, ...]
+
+
+def same(model: Any) -> Any:
+    """The model as it is."""
+    return model
 
 
 def checkpoint_file(run: RunFolder) -> Path:
@@ -83,13 +89,19 @@ def load_history(run: RunFolder) -> tuple[EpochResult, ...]:
 
 
 def save_epoch(
-    run: RunFolder, model: Any, results: tuple[EpochResult, ...], *, last: bool = False
+    run: RunFolder,
+    model: Any,
+    results: tuple[EpochResult, ...],
+    *,
+    last: bool = False,
+    finished: Callable[[Any], Any] = same,
 ) -> None:
     """Write everything that an epoch leaves behind, in the order of the module's description.
 
     Args:
         run: a run folder. model: as it is after the epoch. results: all epochs so far.
         last: whether no epoch follows.
+        finished: from the model as trained to the model that is kept.
 
     Raises:
         RunError: a file cannot be written.
@@ -101,15 +113,18 @@ def save_epoch(
         with atomic_path(checkpoint_file(run)) as temporary:
             model.save(temporary)
     if best_epoch(results) == results[-1]:
-        save_model(model, run.model_file())
+        save_model(finished(model), run.model_file())
 
 
-def load_checkpoint(run: RunFolder, steps: int) -> Checkpoint | None:
+def load_checkpoint(
+    run: RunFolder, steps: int, finished: Callable[[Any], Any] = same
+) -> Checkpoint | None:
     """Where the training of a run stands; None where no epoch is complete.
 
     Args:
         run: a run folder.
         steps: steps of one epoch.
+        finished: as for :func:`save_epoch`.
 
     Raises:
         RunError: checkpoint and history do not fit together, or cannot be read.
@@ -132,5 +147,5 @@ def load_checkpoint(run: RunFolder, steps: int) -> Checkpoint | None:
             "train again with --overwrite"
         )
     if best_epoch(results) == results[-1]:
-        save_model(model, run.model_file())
+        save_model(finished(model), run.model_file())
     return Checkpoint(model, results)

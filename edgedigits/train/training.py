@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from edgedigits.data.registry import load_data
 from edgedigits.errors import UsageError
 from edgedigits.keras_files import load_keras
-from edgedigits.models.build import build
+from edgedigits.models.build import build, fold
 from edgedigits.models.registry import get_model
 from edgedigits.progress import SILENT, Progress
 from edgedigits.run import (
@@ -39,6 +40,7 @@ from edgedigits.train.starting import init_file, start_from
 from edgedigits.train.state import (
     checkpoint_file,
     load_checkpoint,
+    same,
     save_epoch,
 )
 
@@ -172,7 +174,8 @@ def resume(
     import_tf_keras("training")
     data = load_run_data(run, data_dir=data_dir, progress=progress)
     teacher = _teacher(made)
-    checkpoint = load_checkpoint(run, math.ceil(len(data.train) / made.batch_size))
+    steps = math.ceil(len(data.train) / made.batch_size)
+    checkpoint = load_checkpoint(run, steps, _finisher(made))
     if checkpoint is None:
         return _train(run, made, data, _first_model(made, progress), teacher, (), progress)
     progress.say(f"resuming {path} after epoch {len(checkpoint.results)} of {made.epochs}")
@@ -212,7 +215,7 @@ def _write_manifest(run: RunFolder, made: Plan, data: RunData, record: dict[str,
 def _first_model(made: Plan, progress: Progress) -> Any:
     """The model before its first step."""
     import_tf_keras().utils.set_random_seed(made.seed)
-    model = build(get_model(made.model), made.precision)
+    model = build(get_model(made.model), made.precision, normalised=made.normalise)
     if made.init is not None:
         progress.say(start_from(model, init_file(made.init)))
     return model
@@ -245,7 +248,7 @@ def _train(
     def after_epoch(so_far: tuple[EpochResult, ...]) -> bool:
         results[:] = so_far
         ends = len(so_far) == made.epochs or _enough(so_far, made.early_stopping)
-        save_epoch(run, model, so_far, last=ends)
+        save_epoch(run, model, so_far, last=ends, finished=_finisher(made))
         return ends
 
     try:
@@ -275,6 +278,13 @@ def _train(
         progress.say(_interrupted(run, results))
         raise
     return _finish(run, made, data, tuple(results), progress)
+
+
+def _finisher(made: Plan) -> Callable[[Any], Any]:
+    """From the model as trained to the model that is kept."""
+    if not made.normalise:
+        return same
+    return lambda model: fold(model, get_model(made.model))
 
 
 def _enough(results: tuple[EpochResult, ...], patience: int) -> bool:

@@ -1,0 +1,132 @@
+"""The camera program: source, recogniser, tracker and outputs put together."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgedigits.device.capture import Capture
+from edgedigits.device.outputs import Terminal, Video, json_line
+from edgedigits.device.preview import PreviewServer
+from edgedigits.device.recogniser import Recogniser
+from edgedigits.device.sources import open_source
+from edgedigits.device.tracking import Tracker
+from edgedigits.device.unsure import open_unsure
+from edgedigits.device.watching import Seen, watch
+from edgedigits.errors import UsageError
+from edgedigits.progress import SILENT, Progress
+
+Output = Callable[[Seen], None]
+
+
+@dataclass(frozen=True)
+class CameraOptions:
+    """What ``edgedigits camera`` was asked for.
+
+    Attributes:
+        source: as for :func:`edgedigits.device.sources.open_source`; size, fps: asked of a camera.
+        frames: end after so many; None: go on.
+        commit_after: frames that a digit must be steady for.
+        preview, host, port, token: the page.
+        out: an annotated video. save_unsure: a folder for unsure crops.
+        as_json: a JSON line a frame instead of committed texts.
+    """
+
+    source: str = "0"
+    size: tuple[int, int] | None = None
+    fps: float | None = None
+    frames: int | None = None
+    commit_after: int = 5
+    preview: bool = False
+    host: str = "127.0.0.1"
+    port: int = 8000
+    token: str | None = None
+    out: Path | None = None
+    save_unsure: Path | None = None
+    as_json: bool = False
+
+
+def run_camera(
+    options: CameraOptions,
+    recogniser: Recogniser,
+    *,
+    write: Callable[[str], None],
+    progress: Progress = SILENT,
+) -> None:
+    """Recognise until the source ends or the user interrupts.
+
+    Args:
+        options: what was asked for.
+        recogniser: what reads each frame.
+        write: takes the lines of the result.
+        progress: told of everything else.
+
+    Raises:
+        UsageError: an option does not fit. SourceError: the source cannot be opened.
+        KeyboardInterrupt: the user ended it; everything written is complete.
+    """
+    if options.frames is not None and options.frames < 1:
+        raise UsageError(f"--frames is {options.frames}; it must be 1 or more")
+    tracker = Tracker(options.commit_after)
+    with contextlib.ExitStack() as stack:
+        outputs = _outputs(options, recogniser, write, progress, stack)
+        capture = stack.enter_context(
+            Capture(
+                lambda: open_source(options.source, size=options.size, fps=options.fps),
+                say=progress.say,
+            )
+        )
+        ink = None
+        for seen in watch(capture, recogniser, tracker, frames=options.frames):
+            if seen.reading.digits and seen.reading.dark_on_light != ink:
+                ink = seen.reading.dark_on_light
+                progress.say(f"ink: {'dark on light' if ink else 'light on dark'}")
+            for output in outputs:
+                output(seen)
+        stats = capture.stats()
+        progress.say(
+            f"{capture.name}: {stats.handed_over:,} frames recognised, {stats.dropped:,} dropped"
+        )
+
+
+def _outputs(
+    options: CameraOptions,
+    recogniser: Recogniser,
+    write: Callable[[str], None],
+    progress: Progress,
+    stack: contextlib.ExitStack,
+) -> list[Output]:
+    outputs: list[Output] = []
+    if options.as_json:
+        outputs.append(lambda seen: write(json_line(seen.to_json())))
+    else:
+        outputs.append(Terminal(write))
+    if options.out is not None:
+        video = stack.enter_context(contextlib.closing(Video(options.out, options.fps)))
+        outputs.append(video)
+    unsure = stack.enter_context(open_unsure(options.save_unsure, recogniser.threshold, progress))
+    if unsure is not None:
+        outputs.append(lambda seen: _keep(unsure.add, seen))
+    if options.preview:
+        server = stack.enter_context(PreviewServer(options.host, options.port, options.token))
+        progress.say(f"preview: {server.url}")
+        outputs.append(lambda seen: _publish(server, seen))
+    elif options.token is not None:
+        raise UsageError("--token is for --preview; add it, or leave the token out")
+    return outputs
+
+
+def _keep(add: Callable[..., int], seen: Seen) -> None:
+    add(seen.frame.image, seen.reading, source=seen.source, frame=seen.frame.number)
+
+
+def _publish(server: PreviewServer, seen: Seen) -> None:
+    stats = {
+        "source": seen.source,
+        "fps": seen.stats.fps,
+        "frames": seen.stats.handed_over,
+        "dropped": seen.stats.dropped,
+    }
+    server.publish(seen.frame.image, seen.reading, seen.tracked, stats)

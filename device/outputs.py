@@ -1,0 +1,91 @@
+"""Where readings go: lines of JSON, a terminal, an annotated video, pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from edgedigits.device.drawing import draw
+from edgedigits.device.reading import U8
+from edgedigits.device.watching import Seen
+from edgedigits.errors import DataError, UsageError
+from edgedigits.run import atomic_path
+
+VIDEO_CODES = {".avi": "MJPG", ".mp4": "mp4v"}
+ASSUMED_FPS = 10.0
+
+
+def json_line(document: dict[str, Any]) -> str:
+    """One document on one line."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+class Terminal:
+    """What a person reads: each committed text once, on a line of its own."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+
+    def __call__(self, seen: Seen) -> None:
+        """Show a frame."""
+        if seen.tracked.new_text:
+            rows = seen.tracked.new_text.replace("\n", " / ")
+            self._write(f"frame {seen.frame.number:>6}  {rows}")
+
+
+class Video:
+    """An annotated copy of everything that was recognised, as a video.
+
+    Args:
+        path: ends in ``.avi`` or ``.mp4``; takes its place when the video is complete.
+        fps: frames a second of playback.
+
+    Raises:
+        UsageError: another ending, or the file is there already.
+    """
+
+    def __init__(self, path: Path, fps: float | None = None) -> None:
+        if path.suffix.lower() not in VIDEO_CODES:
+            raise UsageError(f"--out {path}: must end in {' or '.join(VIDEO_CODES)}")
+        if path.exists():
+            raise UsageError(f"--out {path}: is there already; name another file")
+        self._path = path
+        self._part = path.with_name(f".{path.stem}.part{path.suffix}")
+        self._fps = fps or ASSUMED_FPS
+        self._writer: Any = None
+        self._size = (0, 0)
+
+    def __call__(self, seen: Seen) -> None:
+        """Add a frame; one of another size is scaled to that of the first."""
+        picture = draw(seen.frame.image, seen.tracked, rejected=seen.reading.rejected)
+        if self._writer is None:
+            self._size = (picture.shape[1], picture.shape[0])
+            code = cv2.VideoWriter.fourcc(*VIDEO_CODES[self._path.suffix.lower()])
+            self._writer = cv2.VideoWriter(str(self._part), code, self._fps, self._size)
+            if not self._writer.isOpened():
+                raise DataError(f"--out {self._path}: cannot be written; is there such a folder?")
+        if (picture.shape[1], picture.shape[0]) != self._size:
+            picture = cv2.resize(picture, self._size)
+        self._writer.write(picture)
+
+    def close(self) -> None:
+        """Complete the video."""
+        if self._writer is not None:
+            self._writer.release()
+            self._writer = None
+            self._part.replace(self._path)
+
+
+def write_picture(path: Path, picture: U8) -> None:
+    """Write a picture, whole or not at all.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        _, data = cv2.imencode(path.suffix, picture)
+        temporary.write_bytes(data.tobytes())

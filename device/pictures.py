@@ -1,0 +1,107 @@
+"""Recognising picture files one after the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgedigits.device.drawing import draw
+from edgedigits.device.outputs import write_picture
+from edgedigits.device.reading import Reading
+from edgedigits.device.recogniser import Recogniser
+from edgedigits.device.unsure import UnsureCrops
+from edgedigits.errors import DataError, UsageError
+from edgedigits.picture_files import read_picture
+from edgedigits.preprocess import to_grey
+
+
+@dataclass(frozen=True, eq=False)
+class PictureReading:
+    """One picture and what was read in it.
+
+    Attributes:
+        source: the file as named. frame: its number among those asked for, from 0.
+        reading: what was read. annotated: the file with boxes drawn in, or None.
+    """
+
+    source: Path
+    frame: int
+    reading: Reading
+    annotated: Path | None
+
+    def view(self) -> str:
+        """What a terminal shows: the file, its digits, and a row a line."""
+        digits = self.reading.digits
+        ink = "dark on light" if self.reading.dark_on_light else "light on dark"
+        head = (
+            f"{self.source}: {len(digits)} digits, {ink}" if digits else f"{self.source}: no digits"
+        )
+        rows = [
+            "  "
+            + "".join(str(candidate.digit) for candidate in row)
+            + f"   (least sure: {min(candidate.score for candidate in row):.2f})"
+            for row in self.reading.rows
+        ]
+        written = [] if self.annotated is None else [f"  written: {self.annotated}"]
+        return "\n".join([head, *rows, *written])
+
+    def to_json(self) -> dict[str, Any]:
+        """As one line of ``edgedigits recognise --json``."""
+        return {"source": str(self.source), "frame": self.frame, **self.reading.to_json()}
+
+
+def check_pictures(paths: list[Path], out: Path | None) -> None:
+    """Refuse what cannot be done before anything is.
+
+    Raises:
+        UsageError: a file is missing, or two copies would have the same name.
+    """
+    for path in paths:
+        if not path.is_file():
+            raise UsageError(f"{path}: no such file; name picture files")
+    if out is None:
+        return
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out}: is a file; name a folder")
+    stems = [path.stem for path in paths]
+    twice = next((stem for stem in stems if stems.count(stem) > 1), None)
+    if twice is not None:
+        raise UsageError(f"--out {out}: two pictures would both become {twice}-read.png there")
+
+
+def recognise_picture(
+    path: Path,
+    recogniser: Recogniser,
+    *,
+    number: int = 0,
+    out: Path | None = None,
+    unsure: UnsureCrops | None = None,
+) -> PictureReading:
+    """Read one picture file, upright as its EXIF orientation says.
+
+    Args:
+        path: the file. recogniser: to read it with. number: to call it by.
+        out: a folder for a copy with boxes drawn in.
+        unsure: keeps what the recogniser was not sure about.
+
+    Raises:
+        DataError: the file is no picture. RunError: the copy cannot be written.
+    """
+    picture = read_picture(path)
+    try:
+        to_grey(picture[:1, :1])
+    except ValueError as error:
+        raise DataError(f"{path}: cannot be used as a picture: {error}") from error
+    reading = recogniser.read(picture)
+    annotated = None
+    if out is not None:
+        annotated = out / f"{path.stem}-read.png"
+        write_picture(annotated, draw(_drawable(picture), reading, rejected=reading.rejected))
+    if unsure is not None:
+        unsure.add(_drawable(picture), reading, source=str(path), frame=number)
+    return PictureReading(path, number, reading, annotated)
+
+
+def _drawable(picture: Any) -> Any:
+    return picture if picture.dtype == "uint8" else to_grey(picture)
