@@ -14,7 +14,7 @@ from conftest import RunCli
 from helpers_training import small_npz
 
 from edgedigits.errors import UsageError
-from edgedigits.train import TrainSettings
+from edgedigits.train import TrainSettings, train
 from edgedigits.train.settings import plan
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("tensorflow")]
@@ -138,3 +138,40 @@ def test_init_is_recorded_and_a_missing_one_refused(tmp_path: Path, run_cli: Run
     assert code == 1
     assert "foreign.keras" in error.splitlines()[-1]
     assert not (tmp_path / "c").exists()
+
+
+def test_normalisation_while_training_leaves_the_layers_as_they_are(
+    tmp_path: Path, tf_keras: Any
+) -> None:
+    """The kept model has no normalisation, and answers as the trained one measured itself."""
+    from edgedigits.models.build import build
+    from edgedigits.models.registry import get_model
+
+    npz = small_npz(tmp_path / "digits.npz")
+    settings = TrainSettings("tiny-cnn", str(npz), epochs=2, seed=3, normalise=True)
+    result = train(settings, tmp_path / "run")
+    kept = tf_keras.models.load_model(result.run.model_file(), compile=False)
+    plain = build(get_model("tiny-cnn"))
+    assert [layer.name for layer in kept.layers] == [layer.name for layer in plain.layers]
+    assert kept.count_params() == plain.count_params()
+    assert result.validation_accuracy == result.best.val_accuracy
+    assert result.validation_loss == pytest.approx(result.best.val_loss, abs=1e-4)
+    assert "norm" not in (result.run.path / "summary.txt").read_text()
+
+
+def test_folding_keeps_what_a_model_computes(tf_keras: Any) -> None:
+    from edgedigits.models.build import NORM, build, fold
+    from edgedigits.models.registry import get_model
+
+    spec = get_model("fashion-cnn")
+    model = build(spec, normalised=True)
+    rng = np.random.default_rng(0)
+    norms = [layer for layer in model.layers if layer.name.endswith(NORM)]
+    assert len(norms) == 2
+    for layer in norms:
+        layer.set_weights([rng.uniform(0.3, 2, w.shape) for w in layer.get_weights()])
+    pictures = rng.random((16, 28, 28, 1), np.float32)
+    folded = fold(model, spec)
+    np.testing.assert_allclose(
+        folded.predict(pictures, verbose=0), model.predict(pictures, verbose=0), atol=1e-5
+    )

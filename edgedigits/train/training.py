@@ -240,7 +240,7 @@ def _train(
     for note in data.notes:
         progress.say(f"note: {note}")
     if not done:
-        summary = summary_text(model)
+        summary = summary_text(_finisher(made)(model))
         write_text(run.path / "summary.txt", summary)
         progress.say(summary)
     results = list(done)
