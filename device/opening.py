@@ -45,7 +45,7 @@ def open_recogniser(
     for assumption in classifier.assumptions:
         say(f"{file}: {assumption}")
     if threshold is None:
-        threshold = _threshold_of(classifier, say)
+        threshold = threshold_of(classifier, say)
     return Recogniser(classifier, threshold)
 
 
@@ -65,7 +65,8 @@ def _check_classes(classifier: Classifier) -> None:
         )
 
 
-def _threshold_of(classifier: Classifier, say: Callable[[str], None]) -> float:
+def threshold_of(classifier: Classifier, say: Callable[[str], None] = lambda line: None) -> float:
+    """The file's own threshold for "not a digit", or an assumed one, which ``say`` is told."""
     metadata = classifier.metadata
     if metadata is not None and metadata.rejection is not None:
         return metadata.rejection.threshold

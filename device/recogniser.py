@@ -76,14 +76,17 @@ class Recogniser:
         Args:
             frame: uint8 ``[h, w]`` grey or ``[h, w, 3]`` BGR, upright.
         """
-        found = find(frame)
+        return self.read_found(find(frame), frame.shape[1], frame.shape[0])
+
+    def read_found(self, found: Found, width: int, height: int) -> Reading:
+        """Read what was found in a frame of so many pixels."""
         candidates = self._judge(found.hypotheses)
         chosen, rest = choose(found.hypotheses, candidates, found.parts)
         accepted, small = by_size(chosen)
         rows = in_rows([candidate.box for candidate in accepted])
         return Reading(
-            width=frame.shape[1],
-            height=frame.shape[0],
+            width=width,
+            height=height,
             rows=tuple(tuple(accepted[i] for i in row) for row in rows),
             rejected=(*rest, *small),
             dark_on_light=found.dark_on_light,

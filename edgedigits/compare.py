@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgedigits.camera_check import check_camera, found_scenes
 from edgedigits.convert.recipes import RECIPES, SOURCES, recipe_of_variant
 from edgedigits.data.split import stratified_sample
 from edgedigits.device.classifier import Classifier
@@ -15,6 +16,7 @@ from edgedigits.errors import UsageError
 from edgedigits.evaluate import Answers, Evaluation, Part, answer, evaluate, take_at_most
 from edgedigits.metrics import PairedComparison, compare_paired, pareto_line
 from edgedigits.progress import SILENT, Progress
+from edgedigits.rejection import DIGITS, LARGE, knows_digits
 from edgedigits.run import (
     DAMAGED_NPZ,
     RunFolder,
@@ -43,6 +45,7 @@ class ComparisonRow:
         latency_us_p50, latency_us_p95: microseconds a picture at batch 1, interleaved rounds.
         pareto: whether no other row is as small and as accurate, and better in one.
         note: what the reader should know about this row.
+        camera_f1: of readings of synthetic camera frames, 0 to 1; None: not tried.
     """
 
     run: str
@@ -64,6 +67,7 @@ class ComparisonRow:
     latency_us_p95: float
     pareto: bool
     note: str = ""
+    camera_f1: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +89,7 @@ def compare(
     threads: int = 1,
     only: set[str] | None = None,
     latency: bool = True,
+    scenes: int = 0,
     data_dir: Path | None = None,
     progress: Progress = SILENT,
 ) -> Comparison:
@@ -99,6 +104,7 @@ def compare(
         threads: processor threads for latency.
         only: names of variants, each of which some run has; None: all.
         latency: whether to measure it; 0 is put down where not.
+        scenes: synthetic camera frames to read with every file of digits; large files are left out.
         data_dir: where downloaded data lies.
 
     Raises:
@@ -131,10 +137,11 @@ def compare(
         latencies = measure_latency(classifiers, part.pictures.images[:LATENCY_PICTURES])
     else:
         latencies = [Latency(0.0, 0.0, 0, ())] * len(classifiers)
+    camera = _camera(classifiers, part, scenes, progress)
     references = {run.path: e for run, e in evaluations if e.variant == REFERENCE}
     rows = [
-        _row(run, evaluation, references.get(run.path), speed)
-        for (run, evaluation), speed in zip(evaluations, latencies, strict=True)
+        replace(_row(run, evaluation, references.get(run.path), speed), camera_f1=f1)
+        for (run, evaluation), speed, f1 in zip(evaluations, latencies, camera, strict=True)
     ]
     on_line = pareto_line([(row.bytes, row.accuracy) for row in rows])
     return Comparison(
@@ -145,6 +152,21 @@ def compare(
         processor=str(host_facts()["processor"]),
         evaluations=tuple(evaluation for _, evaluation in evaluations),
     )
+
+
+def _camera(
+    classifiers: list[Classifier], part: Part, scenes: int, progress: Progress
+) -> list[float | None]:
+    labels = part.pictures.labels
+    if scenes == 0 or labels is None or not knows_digits(part.class_names):
+        return [None] * len(classifiers)
+    digits = part.pictures.take(np.flatnonzero(labels < len(DIGITS)))
+    progress.update("camera", 0, None, f"{scenes} synthetic frames")
+    found = found_scenes(digits, scenes)
+    return [
+        None if classifier.path.stat().st_size > LARGE else check_camera(classifier, found).f1
+        for classifier in classifiers
+    ]
 
 
 def _part(

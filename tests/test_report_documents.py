@@ -16,13 +16,13 @@ EVALUATION_KEYS = {
     *("file", "variant", "data", "split", "n", "bytes", "gzip_bytes", "accuracy", "confusion"),
     *("per_class", "macro", "weighted"),
     *("classes", "class_names", "accuracy_low", "accuracy_high", "seconds", "notes"),
-    *("file_digest", "data_digest"),
+    *("file_digest", "data_digest", "rejection"),
 }
 ROW_KEYS = {
     *("variant", "file", "bytes", "gzip_bytes", "accuracy", "accuracy_low", "accuracy_high"),
     *("drop", "agreement", "latency_us_p50", "pareto"),
     *("run", "n", "drop_low", "drop_high", "mcnemar_p", "confidence_drift", "latency_us_p95"),
-    "note",
+    *("note", "camera_f1"),
 }
 
 

@@ -138,6 +138,12 @@ def compare(
             help="Exit with 1 when a variant loses more than this many percentage points.",
         ),
     ] = None,
+    scenes: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="Synthetic camera frames to read with every file of digits; 0: none."
+        ),
+    ] = 24,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -163,7 +169,12 @@ def compare(
     opened = [open_run(run) for run in runs]
     with progress() as shown:
         comparison = compare_runs(
-            opened, split=split, threads=threads, data_dir=data_dir, progress=shown
+            opened,
+            split=split,
+            threads=threads,
+            scenes=scenes,
+            data_dir=data_dir,
+            progress=shown,
         )
         save_comparison(comparison, opened, out, data_dir=data_dir, progress=shown)
     if as_json:

@@ -178,14 +178,24 @@ def comparison_rows(comparison: Comparison) -> Table:
     several = len(runs) > 1
     run_column = (Column("run", "The run folder that the variant comes from.", right=False),)
     ordered = [(name, row) for name, rows in runs.items() for row in rows]
+    camera = any(row.camera_f1 is not None for _, row in ordered)
     return Table(
         title=(
             f"{comparison.data} ({comparison.split}), {measured_on(comparison)}; latency at "
             f"batch 1, {comparison.threads} thread{'' if comparison.threads == 1 else 's'}"
         ),
-        columns=(*(run_column if several else ()), *_COMPARISON_COLUMNS),
+        columns=(
+            *(run_column if several else ()),
+            *_COMPARISON_COLUMNS,
+            *((_CAMERA_COLUMN,) if camera else ()),
+        ),
         rows=tuple(
-            (*((name,) if several else ()), *_comparison_cells(row)) for name, row in ordered
+            (
+                *((name,) if several else ()),
+                *_comparison_cells(row),
+                *((percent(row.camera_f1, 1),) if camera else ()),
+            )
+            for name, row in ordered
         ),
         marked=frozenset(i for i, (_, row) in enumerate(ordered) if row.pareto),
         keys=2 if several else 1,
@@ -221,6 +231,13 @@ _COMPARISON_COLUMNS = (
         "95 % faster than the second.",
     ),
     Column("Pareto", "Marked where no other file is at least as small and as accurate."),
+)
+
+
+_CAMERA_COLUMN = Column(
+    "camera\nF1 %",
+    "Digits read right in synthetic camera frames, against missed, wrong and false ones: what the "
+    "file does behind the finder.",
 )
 
 
