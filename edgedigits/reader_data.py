@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edgedigits.data.dataset import DataSet, Pictures
 from edgedigits.device.finder.hypotheses import Hypothesis
+from edgedigits.device.reading import Box
 from edgedigits.device.recogniser import find
 from edgedigits.errors import DataError, UsageError
 from edgedigits.negatives import make_negatives
@@ -22,10 +23,12 @@ from edgedigits.progress import SILENT, Progress
 from edgedigits.run import atomic_path
 from edgedigits.scenes import Scene, hard_mix, make_scene
 from edgedigits.scoring import overlap
+from edgedigits.styles import other_styles
 
 NOT_A_DIGIT, NAME = 10, "not a digit"
 NEGATIVES, SCENES = 30_000, 3_000
-SAME, OTHER = 0.65, 0.35  # overlap with a true box from which, and up to which, the label is clear
+SAME, OTHER = 0.7, 0.35  # overlap with a true box from which, and up to which, the label is clear
+INSIDE = 0.6  # of a true box: so much of two of them within one candidate are joined digits
 
 U8 = NDArray[np.uint8]
 
@@ -66,7 +69,8 @@ def write_reader_data(
     Args:
         dataset: digits 0 to 9, with a test part.
         file: the ``.npz`` to write.
-        negatives: drawn symbols and spoilt digits; a tenth as many go to the test part.
+        negatives: drawn symbols and spoilt digits; a tenth as many go to the test part. A fifth as
+            many digits in other styles of writing are added to the training part.
         scenes: synthetic frames whose candidates are added to the training part.
         seed: of everything random.
         overwrite: whether the file may be there already.
@@ -80,10 +84,11 @@ def write_reader_data(
     train, test = _checked(dataset)
     _check_options(file, negatives, scenes, overwrite)
     rng = np.random.default_rng([seed, 0])
+    styled = other_styles(np.random.default_rng([seed, 3]), negatives // 5, train)
     drawn = make_negatives(rng, negatives, train).images
     cut = cut_from_scenes(train, scenes, seed, progress)
     test_drawn = make_negatives(np.random.default_rng([seed, 1]), negatives // 10, test).images
-    x_train, y_train = _joined((train, _none(drawn), cut))
+    x_train, y_train = _joined((train, styled, _none(drawn), cut))
     x_test, y_test = _joined((test, _none(test_drawn)))
     with atomic_path(file) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(
@@ -163,8 +168,18 @@ def cut_from_scenes(
 
 def true_label(hypothesis: Hypothesis, scene: Scene) -> int | None:
     """The digit that a candidate is, ``NOT_A_DIGIT``, or None where one could argue."""
+    inside = [_inside(digit.box, hypothesis.box) for digit in scene.digits]
+    if sum(share >= INSIDE for share in inside) > 1:
+        return NOT_A_DIGIT
     overlaps = [(overlap(hypothesis.box, digit.box), digit.digit) for digit in scene.digits]
     most, digit = max(overlaps, default=(0.0, 0))
     if most >= SAME:
         return digit
     return NOT_A_DIGIT if most <= OTHER else None
+
+
+def _inside(box: Box, outer: Box) -> float:
+    """The share of a box that lies in another."""
+    wide = min(box.x + box.w, outer.x + outer.w) - max(box.x, outer.x)
+    high = min(box.y + box.h, outer.y + outer.h) - max(box.y, outer.y)
+    return max(0, wide) * max(0, high) / (box.w * box.h)

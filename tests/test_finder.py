@@ -116,13 +116,14 @@ def test_a_page_without_lines_is_left_as_it_is() -> None:
     write(picture, "1477", 60, 250)
     contrast = flatten(picture)
     assert without_lines(contrast, 14) is contrast
-    assert find_lines(np.zeros((100, 200), np.uint8)) == ()
+    empty = np.zeros((100, 200), np.uint8)
+    assert find_lines(empty, empty) == ()
 
 
 def test_a_line_follows_its_slope() -> None:
     thin = np.zeros((240, 480), np.uint8)
     cv2.line(thin, (0, 100), (479, 148), 255, 2)
-    (line,) = find_lines(thin)
+    (line,) = find_lines(thin, np.zeros_like(thin))
     for x, y in line.points:
         assert y == pytest.approx(100 + x / 10, abs=1.5)
     assert 1.5 < line.thickness < 3.5

@@ -12,8 +12,9 @@ from edgedigits.device.finder.pieces import Group, Pieces
 from edgedigits.device.reading import U8, Box
 from edgedigits.preprocess import place
 
-WIDE = 0.85  # width to height from which on a group may hold two digits
-CUTS = 4  # places at most where a group may be cut
+WIDE = 0.7  # width to height from which on a group may hold two digits
+CUTS = 7  # places at most where a group may be cut
+WIDEST = 1.5  # of the height: no part of a group that is cut is wider
 WAIST, THIN = 0.7, 0.5  # of the height: the most that a cut's outline and ink may measure
 NARROWEST = 0.18  # of the height: no digit but a 1 is narrower
 
@@ -56,6 +57,9 @@ def hypotheses(
         parts.append(len(edges) - 1)
         for first in range(len(edges) - 1):
             for last in range(first + 1, len(edges)):
+                width = edges[last] - edges[first]
+                if width > WIDEST * group.box.h and width < ink.shape[1]:
+                    continue
                 part = ink[:, edges[first] : edges[last]]
                 made = _hypothesis(
                     number, (first, last), part, (origin[0] + edges[first], origin[1])

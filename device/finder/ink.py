@@ -15,8 +15,12 @@ from edgedigits.device.finder.lines import without_lines
 from edgedigits.device.reading import U8
 
 REDUCED = 160  # pixels of the longer side at which the background is looked at
-MEDIAN = 15  # pixels at half of that: a neighbourhood of which strokes are the smaller part
-REACH = 0.2  # of the longer side: ink strokes are narrower, shadows wider
+MEDIAN = 15  # pixels at that size, and at half of it: strokes are the smaller part of so much
+SKEWED = 1.0  # skewness from which on it is clear on which side of the page's light the ink lies
+REACH = 0.06  # of the longer side: strokes are mostly narrower, shadows wider
+FAR = 0.2  # of it: the thickest marker's strokes are narrower
+BLACK = 0.85  # of the ink's usual contrast: darker against all around are markers, not shadows
+DARKEST_SHADOW = 150  # of 255: lighter than this against all around is never a marker
 FAINTEST = 14  # of 255: weaker contrast is never ink
 SEED = 0.55  # of the ink's usual contrast: every piece of ink reaches it somewhere
 GROWN = 0.35  # of it: as far as a piece of ink goes on
@@ -70,20 +74,32 @@ def _reduce(grey: U8, longer: int) -> U8:
 def is_dark_on_light(grey: U8) -> bool:
     """Whether what stands out from its surroundings is darker than they are.
 
-    Strokes are few and far from the local median, on one side of it: the sign of the third moment.
+    Strokes are few and far from the local median, on one side of it, which the third moment tells.
+    The surroundings are small ones first, in which the edge of a page or table counts for nothing;
+    where that decides nothing, as with a thick marker, larger ones.
     """
     small = _reduce(grey, 2 * REDUCED)
-    around = cv2.medianBlur(_reduce(small, REDUCED // 2), MEDIAN)
-    size = (small.shape[1], small.shape[0])
-    light = cv2.resize(around, size, interpolation=cv2.INTER_LINEAR)
-    apart = cv2.subtract(small, light, dtype=cv2.CV_32F)
-    return cv2.sumElems(cv2.pow(apart, 3))[0] <= 0
+    skewness = 0.0
+    for longer in (REDUCED, REDUCED // 2):
+        around = cv2.medianBlur(_reduce(small, longer), MEDIAN)
+        size = (small.shape[1], small.shape[0])
+        light = cv2.resize(around, size, interpolation=cv2.INTER_LINEAR)
+        apart = cv2.subtract(small, light, dtype=cv2.CV_32F)
+        spread = float(np.sqrt((apart * apart).mean()))
+        skewness = float(cv2.sumElems(cv2.pow(apart, 3))[0]) / apart.size / max(spread, 1.0) ** 3
+        if abs(skewness) > SKEWED:
+            break
+    return skewness <= 0
 
 
-def background(grey: U8) -> U8:
-    """The light of a page without its dark ink, uint8 ``[h, w]``."""
+def background(grey: U8, reach: float) -> U8:
+    """The light of a page without its dark ink, uint8 ``[h, w]``.
+
+    Args:
+        grey: uint8 ``[h, w]``. reach: width of the widest stroke, of the longer side.
+    """
     small = _reduce(grey, REDUCED)
-    width = max(3, int(REACH * max(small.shape)) | 1)
+    width = max(3, int(reach * max(small.shape)) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
     # Light that falls towards the frame's border goes on falling beyond it.
     side = min(width // 2, min(small.shape) - 1)
@@ -96,10 +112,19 @@ def background(grey: U8) -> U8:
 
 
 def flatten(grey: U8) -> U8:
-    """Contrast of dark ink against the page around it: uint8 ``[h, w]``, 255 where it is black."""
-    light = background(grey)
-    share = cv2.divide(grey, light, scale=255.0)
-    return np.asarray(cv2.bitwise_not(share), np.uint8)
+    """Contrast of dark ink against the page around it: uint8 ``[h, w]``, 255 where it is black.
+
+    Against what is near, so that a shadow is page; where that is ink itself, inside the strokes of
+    a marker, against what is farther off.
+    """
+    near, far = (_contrast(grey, background(grey, reach)) for reach in (REACH, FAR))
+    marker = max(DARKEST_SHADOW, BLACK * ink_level(near, noise_of(near)))
+    _, black = cv2.threshold(far, marker, 255, cv2.THRESH_TOZERO)
+    return np.asarray(cv2.max(near, black), np.uint8)
+
+
+def _contrast(grey: U8, light: U8) -> U8:
+    return np.asarray(cv2.bitwise_not(cv2.divide(grey, light, scale=255.0)), np.uint8)
 
 
 def noise_of(contrast: U8) -> float:

@@ -19,7 +19,7 @@ from edgedigits.device.reading import U8
 STRIPS = 24
 THICKEST = 1 / 45  # of the frame's height; but for small frames at least THICK pixels
 THICK = 6
-FULL = 0.85  # of a strip's width: how far a line must reach in it
+FULL, THIN = 0.88, 0.4  # of a strip's width: how far ink, and thin ink, reach where a line is
 STEEPEST = 0.22  # tangent of the steepest line
 SKIPPED = 8  # strips that a line may be covered by ink
 ALONE = 0.5  # of the strips: how far a line by itself must reach
@@ -65,7 +65,8 @@ def _found(mask: U8) -> U8 | None:
     """255 where horizontal lines are and nothing else, or None where there are none."""
     thickest = max(THICK, round(THICKEST * mask.shape[0]))
     thick = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((thickest + 1, 1), np.uint8))
-    lines = find_lines(np.asarray(cv2.subtract(mask, thick), np.uint8))
+    thick = np.asarray(thick, np.uint8)
+    lines = find_lines(np.asarray(cv2.subtract(mask, thick), np.uint8), thick)
     if not lines:
         return None
     width = float(np.median([line.thickness for line in lines]))
@@ -83,22 +84,24 @@ def _found(mask: U8) -> U8 | None:
     )
 
 
-def find_lines(thin: U8) -> tuple[Line, ...]:
+def find_lines(thin: U8, thick: U8) -> tuple[Line, ...]:
     """Lines from left to right.
 
     Args:
         thin: uint8 ``[h, w]``, 255 where ink is no higher than a line.
+        thick: the same of other ink, strokes and lines that cross; a line goes on beneath it.
     """
     height, width = thin.shape
     strip = width / STRIPS
     reach = int(np.ceil(STEEPEST * strip / 2)) + 1
     near = cv2.dilate(thin, np.ones((2 * reach + 1, 1), np.uint8))
-    covered, share = (
+    covered, thin_part, share = (
         cv2.resize(part, (STRIPS, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-        for part in (near, thin)
+        for part in (cv2.max(near, thick), near, thin)
     )
+    there = np.asarray((covered >= FULL) & (thin_part >= THIN))
     total = np.asarray(cv2.boxFilter(share, -1, (1, 2 * reach + 1), normalize=False), np.float32)
-    peaks = _peaks(np.asarray(covered, np.float32), np.asarray(share, np.float32), reach)
+    peaks = _peaks(there, np.asarray(share, np.float32), reach)
     chains = _chains(peaks, strip)
     long = [chain for chain in chains if len(chain) >= AMONG * STRIPS]
     if len(long) < SEVERAL:
@@ -112,12 +115,12 @@ def find_lines(thin: U8) -> tuple[Line, ...]:
     )
 
 
-def _peaks(covered: NDArray[np.float32], share: NDArray[np.float32], reach: int) -> list[list[int]]:
+def _peaks(there: NDArray[np.bool_], share: NDArray[np.float32], reach: int) -> list[list[int]]:
     """For each strip the rows near which thin ink reaches from side to side.
 
     Args:
-        covered: float32 ``[h, strips]``, share of the columns with ink within ``reach`` rows.
-        share: the same of ink in the very row.
+        there: bool ``[h, strips]``, whether ink reaches across within ``reach`` rows.
+        share: float32 ``[h, strips]``, share of the columns with thin ink in the very row.
     """
     rows = np.arange(len(share), dtype=np.float32)[:, None]
     size = (1, 2 * reach + 1)
@@ -125,7 +128,7 @@ def _peaks(covered: NDArray[np.float32], share: NDArray[np.float32], reach: int)
     moment = cv2.boxFilter(share * rows, -1, size, normalize=False, borderType=cv2.BORDER_CONSTANT)
     found = []
     for column in range(share.shape[1]):
-        edges = np.diff(np.concatenate([[0], covered[:, column] >= FULL, [0]]).astype(np.int8))
+        edges = np.diff(np.concatenate([[0], there[:, column], [0]]).astype(np.int8))
         middles = (np.flatnonzero(edges > 0) + np.flatnonzero(edges < 0) - 1) // 2
         found.append(
             [round(moment[row, column] / mass[row, column]) for row in middles if mass[row, column]]

@@ -122,6 +122,9 @@ def _home(box: Box, around: list[Box], usual: float) -> int | None:
         shared = min(box.x + box.w, other.x + other.w) - max(box.x, other.x)
         if shared < 0.5 * min(box.w, other.w):
             continue
+        # A line drawn below a digit is no part of it.
+        if box.w > 1.5 * other.w and box.w > 0.8 * other.h:
+            continue
         gap = max(box.y, other.y) - min(box.y + box.h, other.y + other.h)
         reach = GAP * min(max(usual, 1.0), max(other.w, other.h))
         if (
