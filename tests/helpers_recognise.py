@@ -16,10 +16,12 @@ HEIGHT, STEP, LINE = 56, 70, 110  # pixels of a digit's field, from digit to dig
 
 @cache
 def _digit(label: int) -> NDArray[np.uint8]:
-    """The first embedded digit of a class, cut to its ink and enlarged."""
+    """The embedded digit nearest to the mean of its class, cut to its ink and enlarged."""
     digits = load_data("digits").train
     assert digits.labels is not None
-    image = digits.images[np.flatnonzero(digits.labels == label)[0]]
+    members = digits.images[digits.labels == label].astype(np.float32)
+    distance = ((members - members.mean(axis=0)) ** 2).sum(axis=(1, 2))
+    image = members[distance.argmin()].astype(np.uint8)
     large = cv2.resize(image, (4 * 28, 4 * 28), interpolation=cv2.INTER_CUBIC)
     ys, xs = np.nonzero(large > 100)
     return np.asarray(large[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1], np.uint8)
