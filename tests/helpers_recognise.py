@@ -22,7 +22,8 @@ def _digit(label: int) -> NDArray[np.uint8]:
     members = digits.images[digits.labels == label].astype(np.float32)
     distance = ((members - members.mean(axis=0)) ** 2).sum(axis=(1, 2))
     image = members[distance.argmin()].astype(np.uint8)
-    large = cv2.resize(image, (4 * 28, 4 * 28), interpolation=cv2.INTER_CUBIC)
+    soft = cv2.resize(image, (4 * 28, 4 * 28), interpolation=cv2.INTER_CUBIC).astype(np.float32)
+    large = np.asarray(np.clip((soft - 115) * 4, 0, 255), np.uint8)  # as sharp as a pen
     ys, xs = np.nonzero(large > 100)
     return np.asarray(large[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1], np.uint8)
 
