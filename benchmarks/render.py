@@ -166,12 +166,86 @@ def train_speed(document: Document) -> str:
     return "\n\n".join([table(headings, rows), measured_on(document)])
 
 
+def recogniser(document: Document) -> str:
+    """What is read right: frames by condition, photographs, non-digits, MNIST."""
+    scenes = [
+        [
+            name,
+            f"{score['frames']}",
+            f"{score['right'] + score['wrong'] + score['missed']:,}",
+            f"{100 * score['precision']:.1f}",
+            f"{100 * score['recall']:.1f}",
+            f"{100 * score['f1']:.1f}",
+            f"{score['rows_right']} of {score['rows']}",
+            f"{score['false_per_frame']:.3f}",
+        ]
+        for name, score in document["scenes"].items()
+    ]
+    headings = [
+        "frames", "number", "digits", "precision %", "recall %", "F1 %", "whole rows",
+        "false a frame",
+    ]  # fmt: skip
+    photographs, others = document["photographs"], document["non_digits"]
+    kept, own = others["keeping_99"], others["own"]
+    misread = "; ".join(
+        f"`{entry['file']}` reads {', '.join(entry['read'].split())} for {', '.join(entry['rows'])}"
+        for entry in photographs["misread"]
+    )
+    exact = f" Rows not as labelled: {misread}." if misread else ""
+    mnist = document["mnist"]
+    return "\n\n".join(
+        [
+            f"`{document['file']}`, {document['bytes']:,} bytes, threshold "
+            f"{document['threshold']:.2f}. MNIST's 10,000 test digits: "
+            f"**{100 * mnist['as they are']:.2f} %** as they are, "
+            f"**{100 * mnist['placed']:.2f} %** cut out and placed by the preprocessor.",
+            f"Of {others['own']['others']:,} drawn non-digits it accepts "
+            f"**{100 * kept['false_accepts']:.2f} %** at the threshold that keeps 99 % of MNIST's "
+            f"test digits, and {100 * own['false_accepts']:.2f} % at its own, which keeps "
+            f"{100 * own['coverage']:.2f} %.",
+            f"Photographs: {photographs['frames']} with "
+            f"{photographs['right'] + photographs['wrong'] + photographs['missed']} digits, F1 "
+            f"**{photographs['f1']:.4f}**, {photographs['false']} false.{exact}",
+            table(headings, scenes),
+            measured_on(document),
+        ]
+    )
+
+
+def recogniser_speed(document: Document) -> str:
+    """A frame of ten digits on one core, beside two others; start and memory."""
+    rows = [
+        [
+            row["size"],
+            row["method"],
+            f"{row['ms']:.1f}",
+            f"{row['least_ms']:.1f}",
+            f"{row['ratio']:.2f}",
+            "" if row["target_ms"] is None else f"{row['target_ms']}",
+        ]
+        for row in document["rows"]
+    ]
+    headings = ["frame", "method", "median ms", "least ms", "of edgedigits'", "aim, ms"]
+    process = document["process"]
+    memory = [[f"{row['frames']:,}", f"{row['bytes'] / 1e6:.1f}"] for row in document["memory"]]
+    parts = [
+        table(headings, rows),
+        f"`edgedigits recognise` from start to answer: {process['seconds']:.2f} s (least "
+        f"{process['least']:.2f}), at most {process['peak_bytes'] / 1e6:.0f} MB resident.",
+    ]
+    if memory:
+        parts.append(table(["frames read", "MB resident"], memory))
+    return "\n\n".join([*parts, measured_on(document)])
+
+
 RENDERERS: dict[str, Callable[[Document], str]] = {
     "mnist-variants": mnist_variants,
     "evaluate-speed": evaluate_speed,
     "startup": startup,
     "convert-large": convert_large,
     "train-speed": train_speed,
+    "recogniser": recogniser,
+    "recogniser-speed": recogniser_speed,
 }
 
 

@@ -22,6 +22,8 @@ DIGITS = 10
 LONGEST = 1600  # pixels of the longer side at which a frame is looked at
 SPLIT_COST = 0.05  # of a score, a cut: a whole digit is likelier than two that touch
 LEAST_HEIGHT, MOST_HEIGHT = 0.5, 2.0  # of the usual height of its row
+LEAST_ALONE, MOST_ALONE = 0.35, 2.5  # of that of all digits, for one with a row to itself
+ENOUGH = 4  # digits from which on there is such a thing as a usual height
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +159,7 @@ def by_size(accepted: Sequence[Candidate]) -> tuple[list[Candidate], list[Candid
     """Candidates of a size that fits their own row, and the others."""
     fits: list[Candidate] = []
     others: list[Candidate] = []
+    everything = sorted(candidate.box.h for candidate in accepted)
     for candidate in accepted:
         box = candidate.box
         heights = sorted(
@@ -164,7 +167,9 @@ def by_size(accepted: Sequence[Candidate]) -> tuple[list[Candidate], list[Candid
             for other in accepted
             if other.box.y < box.y + box.h and box.y < other.box.y + other.box.h
         )
-        usual = heights[len(heights) // 2]
-        inside = LEAST_HEIGHT * usual <= box.h <= MOST_HEIGHT * usual
+        least, most, usual = LEAST_HEIGHT, MOST_HEIGHT, heights[len(heights) // 2]
+        if len(heights) == 1 and len(everything) >= ENOUGH:
+            least, most, usual = LEAST_ALONE, MOST_ALONE, everything[len(everything) // 2]
+        inside = least * usual <= box.h <= most * usual
         (fits if inside else others).append(candidate)
     return fits, others
