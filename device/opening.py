@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgedigits.device.classifier import Classifier
-from edgedigits.device.recogniser import DIGITS, Recogniser
+from edgedigits.device.reading import DIGITS
+from edgedigits.device.recogniser import Recogniser
 from edgedigits.errors import ModelFileError, UsageError
 
 ASSUMED_THRESHOLD = (

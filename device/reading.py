@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 U8 = NDArray[np.uint8]
 
+DIGITS = 10  # the first classes of a model's answer; one behind them is "not a digit"
+
 
 class Box(NamedTuple):
     """A rectangle in pixels of the upright frame: left, top, width, height."""

@@ -15,10 +15,9 @@ from edgedigits.device.finder.hypotheses import Hypothesis, hypotheses
 from edgedigits.device.finder.ink import find_ink
 from edgedigits.device.finder.pieces import find_pieces, group_pieces
 from edgedigits.device.finder.rows import in_rows
-from edgedigits.device.reading import Box, Candidate, Reading
+from edgedigits.device.reading import DIGITS, Box, Candidate, Reading
 from edgedigits.preprocess import to_grey
 
-DIGITS = 10
 LONGEST = 1600  # pixels of the longer side at which a frame is looked at
 SPLIT_COST = 0.05  # of a score, a cut: a whole digit is likelier than two that touch
 LEAST_HEIGHT, MOST_HEIGHT = 0.5, 2.0  # of the usual height of its row

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.device.matching import covered, match, scene_shift
-from edgedigits.device.reading import Box, Candidate, Reading
+from edgedigits.device.reading import DIGITS, Box, Candidate, Reading
 from edgedigits.errors import UsageError
 
 FOLLOW = 0.5  # how far a smoothed box goes towards the one just seen
@@ -60,7 +60,7 @@ class _Following:
         self.number = number
         self.place = np.array(candidate.box, dtype=np.float64)  # where it was last seen
         self.smooth = self.place.copy()
-        self.votes = np.zeros(len(candidate.scores))
+        self.votes = np.zeros(len(candidate.scores[:DIGITS]))
         self.weight = 0.0
         self.winner = -1
         self.streak = 0
@@ -71,7 +71,7 @@ class _Following:
         """Take over what was seen in this frame."""
         self.go_to(candidate.box)
         self.missed = 0
-        self.votes = self.votes * decay + np.clip(candidate.scores, 0.0, 1.0)
+        self.votes = self.votes * decay + np.clip(candidate.scores[:DIGITS], 0.0, 1.0)
         self.weight = self.weight * decay + 1
         winner = int(self.votes.argmax())
         self.streak = self.streak + 1 if winner == self.winner else 1
@@ -161,7 +161,7 @@ class Tracker:
         if not (tracks and found):
             return np.zeros((len(tracks), len(found)))
         known = np.array([track.votes / max(track.weight, 1e-9) for track in tracks])
-        scores = np.clip(np.array([candidate.scores for candidate in found]), 0.0, 1.0)
+        scores = np.clip(np.array([candidate.scores[:DIGITS] for candidate in found]), 0.0, 1.0)
         return np.asarray(known @ scores.T, dtype=np.float64)
 
     def _move(self, digits: Sequence[Candidate]) -> None:

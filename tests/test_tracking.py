@@ -9,7 +9,7 @@ import pytest
 from helpers_reading import candidate, digit_crop, line, reading
 
 from edgedigits.device.matching import covered, match, overlaps, scene_shift
-from edgedigits.device.reading import Reading
+from edgedigits.device.reading import Box, Candidate, Reading
 from edgedigits.device.tracking import Tracked, Tracker, merge_rows
 from edgedigits.errors import UsageError
 
@@ -265,3 +265,15 @@ def test_memory_is_bounded() -> None:
 def test_numbers_below_one_are_refused(options: dict[str, int]) -> None:
     with pytest.raises(UsageError, match=next(iter(options))):
         Tracker(**options)
+
+
+def test_not_a_digit_is_never_a_track_s_answer() -> None:
+    """A model with an eleventh class: what is accepted is a digit, however high that class is."""
+    scores = np.zeros(11, np.float32)
+    scores[4], scores[10] = 0.45, 0.5
+    seen = Candidate(Box(10, 10, 20, 30), np.zeros((28, 28), np.uint8), scores, 4, 0.45, True)
+    tracker = Tracker(2)
+    for _ in range(4):
+        tracked = tracker.update(Reading(100, 100, ((seen,),), (), True))
+    assert [track.digit for track in tracked.tracks] == [4]
+    assert tracked.text == "4"
