@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
+import urllib.request
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from conftest import RunCli
+from helpers_frames import Connection, mjpeg_server
 from helpers_recognise import page_of_digits
 
 from edgedigits.data.registry import load_data
@@ -151,8 +157,6 @@ def test_a_file_of_other_classes_is_refused(exported_run: Path) -> None:
     data = (exported_run / "exports" / "int8.tflite").read_bytes()
     metadata = read_metadata(data)
     assert metadata is not None
-    from dataclasses import replace
-
     shirts = exported_run.parent / "shirts.tflite"
     shirts.write_bytes(stamp(data, replace(metadata, labels=("T-shirt", "trouser"))))
     with pytest.raises(ModelFileError, match="its labels are T-shirt, trouser, …, not the digits"):
@@ -199,7 +203,7 @@ def test_a_video_is_read_once_and_annotated(tmp_path: Path, run_cli: RunCli) -> 
     assert code == 0, error
     documents = [json.loads(line) for line in out.splitlines()]
     assert [document["frame"] for document in documents] == list(range(9))
-    assert {document["text"] for document in documents} == {"2718"}
+    assert documents[-1]["committed"] == "2718"
     assert [document["new"] for document in documents if document["new"]] == ["2718"]
 
 
@@ -248,3 +252,42 @@ def test_mnist_through_the_preprocessor(data_dir: Path) -> None:
     placed = np.stack([place(image) for image in test.images])
     scores = open_recogniser(reader_file()).classifier.scores(placed)
     assert (scores.argmax(axis=1) == test.labels).mean() >= 0.994
+
+
+def test_a_live_stream_with_a_page_to_watch(tmp_path: Path) -> None:
+    """A real MJPEG stream, the real command, and what its page says while it runs."""
+    picture, _ = page_of_digits(["314"])
+    _, data = cv2.imencode(".jpg", picture)
+
+    def send(connection: Connection) -> None:
+        connection.begin()
+        while not connection.closing.wait(0.05):
+            connection.part(data.tobytes())
+
+    with mjpeg_server(send) as url:
+        command = [sys.executable, "-m", "edgedigits.cli.main", "camera", "--source", url]
+        process = subprocess.Popen(
+            [*command, "--preview", "--port", "0", "--json", "--save-unsure", str(tmp_path / "u")],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+        try:
+            assert process.stderr is not None
+            page = next(line for line in process.stderr if line.startswith("preview: "))
+            address = page.removeprefix("preview: ").strip()
+            deadline = time.monotonic() + 60
+            state: dict[str, Any] = {}
+            while "314" not in json.dumps(state) and time.monotonic() < deadline:
+                with urllib.request.urlopen(f"{address}state.json", timeout=10) as answer:
+                    state = json.loads(answer.read()) or {}
+            assert "314" in json.dumps(state)
+            process.send_signal(signal.SIGINT)
+            rest = process.stderr.read()
+            assert process.wait(30) == 130
+            assert "Traceback" not in rest
+            assert rest.strip().splitlines()[-1] == "edgedigits: interrupted"
+        finally:
+            process.kill()
+            process.wait()
