@@ -2,8 +2,8 @@
 
     python benchmarks/ship_model.py RUN VARIANT NAME --command "…" [--command "…"]
 
-Writes ``edgedigits/zoo/NAME.tflite`` and ``edgedigits/zoo/NAME.json``. The commands are those that made
-the run, from data to export, as a user would type them.
+Writes ``edgedigits/zoo/NAME.tflite`` and ``edgedigits/zoo/NAME.json``. The commands are those that
+made the run, from data to export, as a user would type them.
 """
 
 from __future__ import annotations
