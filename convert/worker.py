@@ -115,12 +115,15 @@ class Job:
     def equalised(self, source: str, calibration: str) -> Any:
         """A model with its scales moved so that eight bits hold its weights; made once."""
         if (source, calibration) not in self._equalised:
-            from edgedigits.convert.equalise import equalise
-            from edgedigits.keras_files import load_keras
+            from edgedigits.convert.equalise import equalise, pairs
 
-            model = load_keras(self.run.model_file(source))
-            changed = equalise(model, self.inputs(calibration))
-            self._equalised[source, calibration] = model if changed else self.model(source)
+            model = self.model(source)
+            if type(model).__name__ == "Sequential" and pairs(model):
+                copy = type(model).from_config(model.get_config())
+                copy.set_weights(model.get_weights())
+                equalise(copy, self.inputs(calibration))
+                model = copy
+            self._equalised[source, calibration] = model
         return self._equalised[source, calibration]
 
     def float_file(self, source: str, calibration: str = "") -> bytes:

@@ -38,8 +38,8 @@ PACKAGES = (
     "numpy",
 )
 QUICK_NOTE = (
-    "QUICK: one epoch on a small part of the data. It shows that every step works; "
-    "the figures mean nothing."
+    "QUICK: one epoch on a small part of the data; of the two large systems only the float32 and "
+    "int8 files. It shows that every step works; the figures mean nothing."
 )
 
 Document = dict[str, Any]

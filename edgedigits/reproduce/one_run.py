@@ -49,6 +49,7 @@ def finish_run(
     path: Path,
     *,
     trains_further: bool = True,
+    only: frozenset[str] | None = None,
     data_dir: Path | None = None,
     progress: Progress = SILENT,
 ) -> FinishedRun:
@@ -58,6 +59,7 @@ def finish_run(
         settings: how to train, data and seed included.
         path: the run folder, new or begun.
         trains_further: whether variants are made that fine-tune the model first.
+        only: names of the variants to make; None: all.
         data_dir: where downloaded data lies.
         progress: told of every step.
 
@@ -73,6 +75,8 @@ def finish_run(
     variants = choose_variants(run, [], everything=True, source="model")
     if not trains_further:
         variants = [variant for variant in variants if not variant.recipe.trains]
+    if only is not None:
+        variants = [variant for variant in variants if variant.name in only]
     refused = export_missing(run, variants, data_dir, progress)
     comparison = compare([run], data_dir=data_dir, progress=progress)
     save_comparison(comparison, [run], data_dir=data_dir, progress=progress)

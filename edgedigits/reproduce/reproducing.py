@@ -20,6 +20,7 @@ from edgedigits.train import TrainSettings
 LARGE = 10_000_000  # parameters from which on a quick reproduction takes fewer pictures
 QUICK, QUICK_LARGE = Fraction(2000, 1000), Fraction(256, 100)
 QUICK_EPOCHS = 1
+QUICK_VARIANTS = frozenset({"float32", "int8"})  # of a large system, whose files take long to make
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +97,7 @@ def reproduce(
                     path,
                     # More training would not be the published training any more.
                     trains_further=setting.name != "published",
+                    only=QUICK_VARIANTS if quick and is_large(system) else None,
                     data_dir=data_dir,
                     progress=progress,
                 )
