@@ -23,7 +23,7 @@ def _digit(label: int) -> NDArray[np.uint8]:
     distance = ((members - members.mean(axis=0)) ** 2).sum(axis=(1, 2))
     image = members[distance.argmin()].astype(np.uint8)
     soft = cv2.resize(image, (4 * 28, 4 * 28), interpolation=cv2.INTER_CUBIC).astype(np.float32)
-    large = np.asarray(np.clip((soft - 115) * 4, 0, 255), np.uint8)  # as sharp as a pen
+    large = np.asarray(np.clip((soft - 140) * 4, 0, 255), np.uint8)  # as sharp as a pen
     ys, xs = np.nonzero(large > 100)
     return np.asarray(large[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1], np.uint8)
 
