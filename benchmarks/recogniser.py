@@ -33,7 +33,7 @@ from edgedigits.scoring import Score, load_photo_labels, score_frame, total
 from edgedigits.zoo import reader_file
 
 RESULT = Path(__file__).parent / "results" / "recogniser.json"
-FRAMES, MIXED = 40, 300
+FRAMES, MIXED = 30, 200
 NON_DIGITS, SEED = 10_000, 77
 
 

@@ -178,6 +178,7 @@ def _seed_json(run: FinishedRun) -> Document:
     manifest = run.run.manifest()
     evaluation = evaluation_json(run.float32)
     del evaluation["file"], evaluation["seconds"]
+    evaluation["data"] = Path(evaluation["data"]).name  # a folder of CSV files lies anywhere
     variants = comparison_json(run.comparison)["rows"]
     for row in variants:
         del row["run"], row["file"]
