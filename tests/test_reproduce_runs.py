@@ -140,7 +140,7 @@ def test_the_csv_system_explores_and_predicts(
     }
     assert parts["test-unlabelled.csv"]["class_counts"] is None
     runs = tmp_path / "runs" / "reproduce"
-    folder, run = runs / "quick-256-mnist-csv", runs / "quick-alexnet-digits-ours-seed0"
+    folder, run = runs / "quick-200-mnist-csv", runs / "quick-alexnet-digits-ours-seed0"
     with (folder / "test.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     counts = [sum(row["label"] == str(label) for row in rows) for label in range(10)]

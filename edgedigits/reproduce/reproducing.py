@@ -18,7 +18,7 @@ from edgedigits.reproduce.systems import System
 from edgedigits.train import TrainSettings
 
 LARGE = 10_000_000  # parameters from which on a quick reproduction takes fewer pictures
-QUICK, QUICK_LARGE = Fraction(2000, 1000), Fraction(256, 100)
+QUICK, QUICK_LARGE = Fraction(2000, 1000), Fraction(200, 60)
 QUICK_EPOCHS = 1
 QUICK_VARIANTS = frozenset({"float32", "int8"})  # of a large system, whose files take long to make
 
