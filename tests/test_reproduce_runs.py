@@ -134,9 +134,9 @@ def test_the_csv_system_explores_and_predicts(
     (document,) = json.loads(out)["systems"]
     parts = {part["file"]: part for part in document["exploration"]["parts"]}
     assert {name: part["shape"] for name, part in parts.items()} == {
-        "train.csv": [256, 28, 28],
-        "test.csv": [100, 28, 28],
-        "test-unlabelled.csv": [100, 28, 28],
+        "train.csv": [200, 28, 28],
+        "test.csv": [60, 28, 28],
+        "test-unlabelled.csv": [60, 28, 28],
     }
     assert parts["test-unlabelled.csv"]["class_counts"] is None
     runs = tmp_path / "runs" / "reproduce"
@@ -151,7 +151,8 @@ def test_the_csv_system_explores_and_predicts(
         predictions = list(csv.reader(file))
     assert predictions[0] == ["ImageId", "Label"]
     assert predictions[1:] == [[str(i), str(a)] for i, a in enumerate(answers, start=1)]
-    assert "qat-int8" in document["settings"][0]["seeds"][0]["refused"]
+    (seed,) = document["settings"][0]["seeds"]
+    assert {row["variant"] for row in seed["variants"]} == {"float32", "int8"}
     assert (document["parameters"], document["shrinking"]) == (82_280_170, None)
 
 
