@@ -50,7 +50,7 @@ LinesOption = Annotated[
 
 
 def recognise(
-    pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE...", help="Picture files.")],
+    pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Picture files.")],
     model: ModelOption = None,
     threshold: ThresholdOption = None,
     out: Annotated[
