@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from edgedigits.errors import MissingPackageError, ModelFileError
+from edgedigits.errors import MissingPackageError, ModelFileError, RunError
+from edgedigits.run import writing
 from edgedigits.tf_loader import import_tf_keras
 
 # Modules of Keras itself, as its files name them. The empty name is an object built into Keras 2.
 KERAS_MODULES = re.compile(r"(keras|tf_keras)(\.|$)|builtins$|^$")
+LARGE = 50_000_000  # bytes of a file from which on its weights are unpacked before they are read
 WEIGHTS = "model.weights.h5"  # of a .keras archive
 CODE_CLASSES = {"Lambda", "__lambda__"}
 UNKNOWN_NAME = re.compile(r"(?:Unknown [\w ]+: |Could not locate \w+ )'?([\w.>]+)")
@@ -69,9 +71,12 @@ def load_keras(path: Path) -> Any:
     tf_keras = import_tf_keras("opening a .keras file")
     keras = tf_keras if description.framework == 2 else _import_keras_3()
     try:
-        if description.framework == 2 and zipfile.is_zipfile(path):
+        large = path.stat().st_size > LARGE
+        if large and description.framework == 2 and zipfile.is_zipfile(path):
             return _from_archive(path, keras)
         return keras.models.load_model(path, compile=False, safe_mode=True)
+    except RunError:
+        raise
     except Exception as error:
         # Keras answers damaged files with errors of a dozen kinds, h5py's and zipfile's among them.
         if unknown := UNKNOWN_NAME.search(str(error)):
@@ -89,7 +94,8 @@ def _from_archive(path: Path, tf_keras: Any) -> Any:
         config = json.loads(archive.read("config.json"))
         config["compile_config"] = None
         with tempfile.TemporaryDirectory(prefix="edgedigits-") as folder:
-            weights = archive.extract(WEIGHTS, folder)
+            with writing(Path(folder) / WEIGHTS):
+                weights = archive.extract(WEIGHTS, folder)
             model = tf_keras.models.model_from_json(json.dumps(config))
             model.load_weights(weights)
     return model

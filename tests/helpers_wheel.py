@@ -13,7 +13,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).parent.parent
 LINKED = ("calibration", "convert", "device")
-DATA_SUFFIXES = {".html", ".md", ".npz", ".typed"}
+DATA_SUFFIXES = {".html", ".json", ".md", ".npz", ".tflite", ".typed"}
 PLAIN = {
     *("numpy", "opencv-python-headless", "ai-edge-litert", "tflite-runtime", "flatbuffers"),
     *("typer", "rich", "pooch"),

@@ -165,3 +165,32 @@ def test_import_order_makes_no_difference(tmp_path: Path) -> None:
         check=True,
     )
     assert done.stdout.strip() == "[2, 3, 3, 2]"
+
+
+def test_a_large_file_is_opened_through_its_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both ways give the same model."""
+    from edgedigits import keras_files
+    from edgedigits.tf_loader import import_tf_keras
+
+    tf_keras = import_tf_keras()
+    model = tf_keras.Sequential(
+        [
+            tf_keras.Input((28, 28, 1)),
+            tf_keras.layers.Conv2D(3, 3),
+            tf_keras.layers.BatchNormalization(),
+            tf_keras.layers.Flatten(),
+            tf_keras.layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.compile("adam", "mse")
+    path = tmp_path / "model.keras"
+    model.save(path)
+    usual = load_keras(path)
+    monkeypatch.setattr(keras_files, "LARGE", 0)
+    unpacked = load_keras(path)
+    assert unpacked.get_config() == usual.get_config()
+    assert getattr(unpacked, "optimizer", None) is None
+    for ours, theirs in zip(unpacked.get_weights(), usual.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
