@@ -245,6 +245,7 @@ RENDERERS: dict[str, Callable[[Document], str]] = {
     "convert-large": convert_large,
     "train-speed": train_speed,
     "recogniser": recogniser,
+    "recogniser-speed": recogniser_speed,
 }
 
 
