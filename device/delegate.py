@@ -6,12 +6,10 @@ child process first.
 
 from __future__ import annotations
 
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
-from edgedigits.run import child_environment
+from edgedigits.device.trial import last_words, run_child
 
 TIME_LIMIT = 30.0  # seconds; a Coral stick that has just been plugged in needs a few
 REFUSED = 3  # exit code of the child for a library or model that says no
@@ -28,28 +26,16 @@ def why_not(library: str, file: Path, *, time_limit: float = TIME_LIMIT) -> str 
     Returns:
         None where the model ran; otherwise what went wrong, as the end of a sentence.
     """
-    command = [sys.executable, "-m", "edgedigits.device.delegate", library, str(file)]
-    try:
-        child = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=time_limit,
-            check=False,
-            env=child_environment(),
-        )
-    except subprocess.TimeoutExpired:
+    child = run_child("edgedigits.device.delegate", library, str(file), time_limit=time_limit)
+    if child is None:
         return f"it did not answer within {time_limit:.0f} s"
     if child.returncode == 0:
         return None
     if child.returncode == REFUSED:
         return child.stdout.strip()
     if child.returncode < 0:
-        number = -child.returncode
-        name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
-        return f"it crashed ({name}); it may be made for an older runtime"
-    last = child.stderr.strip().splitlines()[-1:] or [f"exit code {child.returncode}"]
-    return last[0]
+        return f"it crashed ({last_words(child)}); it may be made for an older runtime"
+    return last_words(child)
 
 
 def _explained(library: str, error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from edgedigits.device.drawing import draw
 from edgedigits.device.outputs import write_picture
 from edgedigits.device.reading import Reading
 from edgedigits.device.recogniser import Recogniser
-from edgedigits.device.unsure import UnsureCrops
+from edgedigits.device.unsure import UnsureCrops, open_unsure
 from edgedigits.errors import DataError, UsageError
 from edgedigits.picture_files import read_picture
 from edgedigits.preprocess import to_grey
+from edgedigits.progress import SILENT, Progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +70,30 @@ def check_pictures(paths: list[Path], out: Path | None) -> None:
     twice = next((stem for stem in stems if stems.count(stem) > 1), None)
     if twice is not None:
         raise UsageError(f"--out {out}: two pictures would both become {twice}-read.png there")
+
+
+def recognise_pictures(
+    paths: list[Path],
+    recogniser: Recogniser,
+    *,
+    out: Path | None = None,
+    save_unsure: Path | None = None,
+    progress: Progress = SILENT,
+) -> Iterator[PictureReading]:
+    """Read picture files one after the other; further arguments as :func:`recognise_picture`.
+
+    Args:
+        paths: the files. recogniser: to read them with. out: a folder for annotated copies.
+        save_unsure: a folder for crops that the recogniser was not sure about.
+        progress: told of every file.
+
+    Raises:
+        UsageError: the folder for crops cannot be used. Others as :func:`recognise_picture`.
+    """
+    with open_unsure(save_unsure, recogniser.threshold, progress) as unsure:
+        for number, path in enumerate(paths):
+            progress.update("recognising", number, len(paths), path.name)
+            yield recognise_picture(path, recogniser, number=number, out=out, unsure=unsure)
 
 
 def recognise_picture(

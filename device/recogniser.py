@@ -64,12 +64,12 @@ class Recogniser:
 
     Args:
         classifier: an exported file, with ten classes or ten and "not a digit" behind them.
-        threshold: score from which on a candidate counts as a digit; None: the file's own.
+        threshold: score from which on a candidate counts as a digit.
     """
 
-    def __init__(self, classifier: Classifier, threshold: float | None = None) -> None:
+    def __init__(self, classifier: Classifier, threshold: float) -> None:
         self.classifier = classifier
-        self.threshold = 0.5 if threshold is None else threshold
+        self.threshold = threshold
 
     def read(self, frame: NDArray[Any]) -> Reading:
         """Read one frame.
@@ -155,7 +155,7 @@ def _best_path(
 
 
 def by_size(accepted: Sequence[Candidate]) -> tuple[list[Candidate], list[Candidate]]:
-    """Candidates of a size that fits their own row, and the others."""
+    """Candidates of a size that fits their own row, and the others, which are accepted no more."""
     fits: list[Candidate] = []
     others: list[Candidate] = []
     everything = sorted(candidate.box.h for candidate in accepted)
@@ -169,6 +169,8 @@ def by_size(accepted: Sequence[Candidate]) -> tuple[list[Candidate], list[Candid
         least, most, usual = LEAST_HEIGHT, MOST_HEIGHT, heights[len(heights) // 2]
         if len(heights) == 1 and len(everything) >= ENOUGH:
             least, most, usual = LEAST_ALONE, MOST_ALONE, everything[len(everything) // 2]
-        inside = least * usual <= box.h <= most * usual
-        (fits if inside else others).append(candidate)
+        if least * usual <= box.h <= most * usual:
+            fits.append(candidate)
+        else:
+            others.append(replace(candidate, accepted=False))
     return fits, others

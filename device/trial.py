@@ -22,6 +22,31 @@ MEMORY_FLOOR = 4 << 30  # bytes of address space, before the file's own size is 
 BAD_FILE = 3  # exit code of the child for a file that the runtime refuses
 
 
+def run_child(
+    module: str, *arguments: str, time_limit: float
+) -> subprocess.CompletedProcess[str] | None:
+    """Run a module with this Python, its output kept; None where it did not end in time."""
+    try:
+        return subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=time_limit,
+            check=False,
+            env=child_environment(),
+        )
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def last_words(child: subprocess.CompletedProcess[str]) -> str:
+    """How a child that failed ended: the signal's name, or its last line of standard error."""
+    if child.returncode < 0:
+        number = -child.returncode
+        return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+    return (child.stderr.strip().splitlines()[-1:] or [f"exit code {child.returncode}"])[0]
+
+
 def try_in_child(
     path: Path, *, module: str = "edgedigits.device.trial", time_limit: float = TIME_LIMIT
 ) -> None:
@@ -36,32 +61,20 @@ def try_in_child(
     Raises:
         ModelFileError: the child was refused, crashed or did not end in time.
     """
-    command = [sys.executable, "-m", module, str(path)]
-    try:
-        child = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=time_limit,
-            check=False,
-            env=child_environment(),
-        )
-    except subprocess.TimeoutExpired:
+    child = run_child(module, str(path), time_limit=time_limit)
+    if child is None:
         raise ModelFileError(
             f"{path}: loading it did not end within {time_limit:.0f} s; the file is damaged"
-        ) from None
+        )
     if child.returncode == 0:
         return
     if child.returncode == BAD_FILE:
         raise ModelFileError(child.stdout.strip())
     if child.returncode < 0:
-        with contextlib.suppress(ValueError):
-            name = signal.Signals(-child.returncode).name
-            raise ModelFileError(
-                f"{path}: loading it ends the process ({name}); the file is damaged"
-            )
-    last = child.stderr.strip().splitlines()[-1:] or [f"exit code {child.returncode}"]
-    raise ModelFileError(f"{path}: cannot be loaded: {last[0]}")
+        raise ModelFileError(
+            f"{path}: loading it ends the process ({last_words(child)}); the file is damaged"
+        )
+    raise ModelFileError(f"{path}: cannot be loaded: {last_words(child)}")
 
 
 def _limit_memory(file_bytes: int) -> None:

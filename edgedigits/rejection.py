@@ -35,6 +35,9 @@ class Both:
     others: NDArray[np.uint8]
 
 
+_drawn: dict[tuple[str, int, int], Both] = {}  # the last: every file of a run asks for the same
+
+
 def knows_digits(class_names: tuple[str, ...]) -> bool:
     """Whether the first ten classes are the digits."""
     return class_names[: len(DIGITS)] == DIGITS
@@ -49,13 +52,18 @@ def both_kinds(pictures: Pictures, seed: int, most: int = MOST) -> Both:
         pictures: labelled. seed: of the choice and the drawing. most: pictures of either kind.
     """
     assert pictures.labels is not None
+    key = (pictures.digest, seed, most)
+    if key in _drawn:
+        return _drawn[key]
     is_digit = pictures.labels < len(DIGITS)
     digits = _some(pictures.take(np.flatnonzero(is_digit)), most, seed)
     if is_digit.all():
         others = make_negatives(np.random.default_rng([seed, 9]), most, digits).images
     else:
         others = _some(pictures.take(np.flatnonzero(~is_digit)), most, seed).images
-    return Both(digits.images, others)
+    _drawn.clear()
+    _drawn[key] = Both(digits.images, others)
+    return _drawn[key]
 
 
 def _some(pictures: Pictures, most: int, seed: int) -> Pictures:
@@ -66,8 +74,10 @@ def _some(pictures: Pictures, most: int, seed: int) -> Pictures:
 
 
 def how_many(classifier: Classifier) -> int:
-    """Pictures of either kind to try a file on; large ones are slow."""
-    return FEW if classifier.path.stat().st_size > LARGE else MOST
+    """Pictures of either kind to try a file on: few for large files and for slow kernels."""
+    metadata = classifier.metadata
+    slow = metadata is not None and metadata.recipe.get("activations") == "int16"
+    return FEW if slow or classifier.path.stat().st_size > LARGE else MOST
 
 
 def sureness(scores: F32) -> F32:

@@ -6,10 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from edgedigits.device.preview import PreviewServer
 
 CliResult = tuple[int, str, str]
 RunCli = Callable[..., CliResult]
@@ -42,6 +46,30 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def data_dir() -> Path:
     """The folder of the real data sets; for tests marked ``shared``."""
     return Path(os.environ["EDGEDIGITS_DATA"])
+
+
+@pytest.fixture(scope="session")
+def data_part(data_dir: Path) -> Callable[[str], Path]:
+    """A folder beside MNIST, ``data_part("photos")``; skips where it is missing, as above."""
+
+    def part(name: str) -> Path:
+        folder = data_dir / name
+        if not folder.is_dir():
+            if os.environ.get("EDGEDIGITS_REQUIRE_DATA") == "1":
+                pytest.fail(f"the real data is required, but {data_dir} lacks {name}")
+            pytest.skip(f"{data_dir} lacks {name}")
+        return folder
+
+    return part
+
+
+@pytest.fixture
+def preview() -> Iterator[PreviewServer]:
+    """A preview page on a free port of loopback."""
+    from edgedigits.device.preview import PreviewServer
+
+    with PreviewServer(port=0) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
@@ -94,3 +122,9 @@ def exported_run(trained_run: Path, run_cli: RunCli) -> Path:
     assert code == 0, error
     (run / "export.json").write_text(out)
     return run
+
+
+@pytest.fixture
+def run(exported_run: Path, tmp_path: Path) -> Path:
+    """A copy of the exported run that a test may change."""
+    return Path(shutil.copytree(exported_run, tmp_path / "run"))

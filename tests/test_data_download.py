@@ -367,6 +367,8 @@ def test_an_interrupted_download_leaves_no_half_file(
         env={**os.environ, "EDGEDIGITS_DATA": str(tmp_path / "data")},
         stderr=subprocess.PIPE,
         text=True,
+        # A background job is started with Ctrl-C ignored, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert server.started.wait(30)
     time.sleep(0.3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -163,10 +164,8 @@ def test_the_published_counts_of_mnist(data_dir: Path) -> None:
 
 
 @pytest.mark.shared
-def test_the_published_counts_of_fashion_mnist(data_dir: Path) -> None:
-    if not (data_dir / "fashion-mnist").is_dir():
-        pytest.skip(f"{data_dir} holds no fashion-mnist")
-    data = load_data("fashion-mnist", data_dir=data_dir)
+def test_the_published_counts_of_fashion_mnist(data_part: Callable[[str], Path]) -> None:
+    data = load_data("fashion-mnist", data_dir=data_part("fashion-mnist").parent)
     assert data.test is not None
     assert np.bincount(data.train.labels).tolist() == [6000] * 10  # type: ignore[arg-type]
     assert np.bincount(data.test.labels).tolist() == [1000] * 10  # type: ignore[arg-type]

@@ -11,79 +11,29 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 import pytest
-from helpers_reading import candidate, line, reading
+from helpers_preview import (
+    IMAGE,
+    READING,
+    ask,
+    decode,
+    noise,
+    state_of,
+    tracked_reading,
+    wait_until,
+)
+from helpers_reading import line, reading
 
 from edgedigits.device.preview import PreviewServer, connections, moment, server
 from edgedigits.device.reading import U8
-from edgedigits.device.tracking import Tracked, Tracker
-from edgedigits.errors import UsageError
 
-IMAGE: U8 = np.full((480, 640, 3), 200, np.uint8)
-READING = reading(
-    line("31", 50, 50),
-    line("4", 50, 150),
-    rejected=[candidate(8, (300, 300, 40, 60), score=0.4, accepted=False)],
-)
-PATHS = ["/", "/frame.jpg", "/state.json"]
 BROWSERS = ["google-chrome", "google-chrome-stable", "chromium", "chromium-browser"]
 BROWSER = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-
-
-@pytest.fixture
-def preview() -> Iterator[PreviewServer]:
-    with PreviewServer(port=0) as running:
-        yield running
-
-
-def ask(
-    running: PreviewServer, path: str, *, method: str = "GET", headers: dict[str, str] | None = None
-) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)
-    try:
-        connection.request(method, path, headers=headers or {})
-        answer = connection.getresponse()
-        return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
-    finally:
-        connection.close()
-
-
-def state_of(running: PreviewServer, path: str = "/state.json") -> dict[str, Any]:
-    status, _, body = ask(running, path)
-    assert status == 200
-    state: dict[str, Any] = json.loads(body)
-    return state
-
-
-def decode(jpeg: bytes) -> U8:
-    return np.asarray(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), np.uint8)
-
-
-def tracked_reading() -> Tracked:
-    tracker = Tracker(commit_after=1)
-    return tracker.update(READING)
-
-
-def noise(seed: int = 0) -> U8:
-    """A picture whose JPEG is megabytes large."""
-    return np.random.default_rng(seed).integers(0, 256, (2400, 3200, 3)).astype(np.uint8)
-
-
-def wait_until(true: Any, seconds: float = 60) -> bool:
-    until = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def test_state_is_what_was_published(preview: PreviewServer) -> None:
@@ -347,118 +297,6 @@ def test_closing_does_not_wait_for_viewers() -> None:
     assert wait_until(lambda: threading.active_count() <= before)
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", running.port), 5)
-
-
-@pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("token", ["s3cret", "ä&b=c +/?#%"])
-def test_token(path: str, token: str) -> None:
-    with PreviewServer(port=0, token=token) as running:
-        running.publish(IMAGE, READING)
-        good = running.url.partition("?")[2]
-        for query in ("", "?token=", "?token=wrong", "?Token=s3cret", "?token=s3cret2"):
-            status, _, body = ask(running, path + query)
-            assert status == 403
-            assert len(body) < 100
-        assert ask(running, "/nothing")[0] == 403
-        assert ask(running, f"{path}?{good}")[0] == 200
-        assert ask(running, f"{path}?{good}", method="HEAD")[0] == 200
-
-
-def test_another_address_needs_a_token() -> None:
-    for host in ("0.0.0.0", "", "::"):
-        with pytest.raises(UsageError, match="--token"):
-            PreviewServer(host, 0)
-    with pytest.raises(UsageError, match="--token is empty"):
-        PreviewServer(port=0, token="")
-    with PreviewServer("0.0.0.0", 0, "s3cret") as running:
-        running.publish(IMAGE, READING)
-        other = {"Host": "raspberrypi.local:8000"}
-        assert ask(running, "/state.json", headers=other)[0] == 403
-        assert ask(running, "/state.json?token=s3cret", headers=other)[0] == 200
-        assert socket.gethostname() in running.url
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_other_names_for_loopback_are_refused(preview: PreviewServer, path: str) -> None:
-    """A web site whose name was pointed at 127.0.0.1 must not read the camera."""
-    preview.publish(IMAGE, READING)
-    for name in ("evil.example", f"evil.example:{preview.port}", "", "127.0.0.1.evil.example"):
-        assert ask(preview, path, headers={"Host": name})[0] == 403
-    for name in (
-        "localhost",
-        "LOCALHOST:9000",
-        "127.0.0.1",
-        f"127.0.0.1:{preview.port}",
-        "[::1]:1",
-    ):
-        assert ask(preview, path, headers={"Host": name})[0] == 200
-
-
-def test_requests_without_a_name_or_with_two(preview: PreviewServer) -> None:
-    for head in (
-        b"GET / HTTP/1.0\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: x\r\n\r\n",
-    ):
-        with socket.create_connection(("127.0.0.1", preview.port), 60) as connection:
-            connection.sendall(head)
-            assert connection.recv(100).split()[1] == b"403"
-
-
-def test_read_only(preview: PreviewServer) -> None:
-    for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"):
-        assert ask(preview, "/", method=method)[0] == 501
-    for path in ("/nothing", "/..", "/page.html", "/frame.jpg/", "/../../etc/passwd", "/%00"):
-        assert ask(preview, path)[0] == 404
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_head_is_get_without_a_body(preview: PreviewServer, path: str) -> None:
-    preview.publish(IMAGE, READING)
-    _, got, body = ask(preview, path)
-    status, headers, nothing = ask(preview, path, method="HEAD")
-    assert status == 200
-    assert nothing == b""
-    assert headers["content-length"] == got["content-length"] == str(len(body))
-
-
-def test_a_body_is_not_the_next_request(preview: PreviewServer) -> None:
-    inner = b"GET /state.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", preview.port), 60) as connection:
-        connection.sendall(
-            b"GET /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(inner)
-        )
-        connection.sendall(inner)
-        answer = b""
-        try:
-            while part := connection.recv(4096):
-                answer += part
-        except ConnectionResetError:
-            pass
-    assert answer.count(b"HTTP/1.1") <= 1
-
-
-def test_a_port_in_use_is_one_clear_line(preview: PreviewServer) -> None:
-    with pytest.raises(UsageError) as caught:
-        PreviewServer(port=preview.port)
-    message = str(caught.value)
-    assert f"--port {preview.port}" in message
-    assert "in use" in message
-    assert "\n" not in message
-
-
-def test_other_addresses_that_do_not_work() -> None:
-    with pytest.raises(UsageError, match="--port 70000"):
-        PreviewServer(port=70000)
-    with pytest.raises(UsageError, match="--host not an address"):
-        PreviewServer("not an address", 0, "s3cret")
-    with pytest.raises(UsageError, match=r"--host 192\.0\.2\.1"):  # a documentation address
-        PreviewServer("192.0.2.1", 0, "s3cret")
-
-
-def test_port_zero_takes_a_free_one(preview: PreviewServer) -> None:
-    with PreviewServer(port=0) as other:
-        assert 0 < other.port != preview.port > 0
-        assert other.url == f"http://127.0.0.1:{other.port}/"
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no chromium or google-chrome is on the PATH")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -226,10 +227,8 @@ def test_camera_options_that_do_not_fit(tmp_path: Path, run_cli: RunCli) -> None
 
 
 @pytest.mark.shared
-def test_photographs(data_dir: Path) -> None:
-    folder = data_dir / "photos"
-    if not folder.is_dir():
-        pytest.skip(f"{folder}: no photographs there")
+def test_photographs(data_part: Callable[[str], Path]) -> None:
+    folder = data_part("photos")
     recogniser = open_recogniser(reader_file())
     score = Score()
     for photo in load_photo_labels(folder):

@@ -64,6 +64,15 @@ def test_others_are_a_class_of_their_own_or_drawn() -> None:
     assert not knows_digits(("T-shirt", "trouser"))
 
 
+def test_the_same_pictures_are_drawn_once() -> None:
+    train = load_data("digits").train
+    first = both_kinds(train, seed=3, most=30)
+    assert both_kinds(train, seed=3, most=30) is first
+    other = both_kinds(train, seed=4, most=30)
+    assert not np.array_equal(other.others, first.others)
+    np.testing.assert_array_equal(both_kinds(train, seed=3, most=30).others, first.others)
+
+
 def test_an_export_brings_its_threshold_and_evaluate_reports_it(
     exported_run: Path, run_cli: RunCli
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from pathlib import Path
 from typing import Annotated
@@ -72,12 +71,11 @@ def recognise(
 
     from edgedigits.device.opening import open_recogniser
     from edgedigits.device.outputs import json_line
-    from edgedigits.device.pictures import check_pictures, recognise_picture
-    from edgedigits.device.unsure import open_unsure
+    from edgedigits.device.pictures import check_pictures, recognise_pictures
     from edgedigits.zoo import reader_file
 
     check_pictures(pictures, out)
-    with progress() as shown, contextlib.ExitStack() as stack:
+    with progress() as shown:
         recogniser = open_recogniser(
             model or reader_file(),
             threshold=threshold,
@@ -85,10 +83,9 @@ def recognise(
             delegate=delegate,
             say=shown.say,
         )
-        unsure = stack.enter_context(open_unsure(save_unsure, recogniser.threshold, shown))
-        for number, path in enumerate(pictures):
-            shown.update("recognising", number, len(pictures), path.name)
-            read = recognise_picture(path, recogniser, number=number, out=out, unsure=unsure)
+        for read in recognise_pictures(
+            pictures, recogniser, out=out, save_unsure=save_unsure, progress=shown
+        ):
             if as_json:
                 typer.echo(json_line(read.to_json()))
             else:

@@ -1,0 +1,57 @@
+"""Choosing among candidates: whole or cut, and by the size of their row."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from helpers_reading import candidate
+
+from edgedigits.device.finder.hypotheses import Hypothesis
+from edgedigits.device.reading import Box, Candidate
+from edgedigits.device.recogniser import by_size, choose
+
+CROP = np.zeros((28, 28), np.uint8)
+
+
+def _hypothesis(span: tuple[int, int], group: int = 0) -> Hypothesis:
+    return Hypothesis(group, span, Box(0, 0, 20, 30), CROP)
+
+
+def _answer(digit: int, score: float) -> Candidate:
+    return candidate(digit, (0, 0, 20, 30), score=score, accepted=score >= 0.5)
+
+
+@pytest.mark.parametrize(
+    ("whole", "left", "right", "expected"),
+    [
+        (0.95, 0.9, 0.9, [8]),  # a good whole is not cut
+        (0.3, 0.9, 0.8, [1, 7]),  # two that touch
+        (0.6, 0.99, 0.99, [1, 7]),  # two good halves are better than a poor whole
+        (0.3, 0.9, 0.2, []),  # half of a letter is no digit
+    ],
+)
+def test_a_group_is_read_whole_or_in_parts(
+    whole: float, left: float, right: float, expected: list[int]
+) -> None:
+    made = [_hypothesis((0, 2)), _hypothesis((0, 1)), _hypothesis((1, 2))]
+    answers = [_answer(8, whole), _answer(1, left), _answer(7, right)]
+    accepted, rejected = choose(made, answers, [2])
+    assert [found.digit for found in accepted] == expected
+    assert [found.digit for found in rejected] == ([] if expected else [8])
+
+
+def test_groups_are_judged_one_by_one() -> None:
+    made = [_hypothesis((0, 1), 0), _hypothesis((0, 1), 1)]
+    accepted, rejected = choose(made, [_answer(3, 0.9), _answer(4, 0.1)], [1, 1])
+    assert ([c.digit for c in accepted], [c.digit for c in rejected]) == ([3], [4])
+
+
+def test_what_does_not_fit_its_row_is_accepted_no_more() -> None:
+    row = [candidate(i, (40 * i, 100, 25, 40), score=0.9) for i in range(4)]
+    dot = candidate(1, (300, 115, 6, 12), score=0.9)
+    lower = candidate(2, (100, 200, 25, 30), score=0.9)  # alone, of a plausible size
+    huge = candidate(0, (400, 300, 150, 160), score=0.9)  # alone, four times the others
+    fits, others = by_size([*row, dot, lower, huge])
+    assert fits == [*row, lower]
+    assert [found.box for found in others] == [dot.box, huge.box]
+    assert not any(found.accepted for found in others)
