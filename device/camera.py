@@ -67,8 +67,9 @@ def run_camera(
         UsageError: an option does not fit. SourceError: the source cannot be opened.
         KeyboardInterrupt: the user ended it; everything written is complete.
     """
-    if options.frames is not None and options.frames < 1:
-        raise UsageError(f"--frames is {options.frames}; it must be 1 or more")
+    for name, value in (("frames", options.frames), ("commit-after", options.commit_after)):
+        if value is not None and value < 1:
+            raise UsageError(f"--{name} is {value}; it must be 1 or more")
     tracker = Tracker(options.commit_after)
     with contextlib.ExitStack() as stack:
         outputs = _outputs(options, recogniser, write, progress, stack)

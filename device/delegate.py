@@ -41,9 +41,9 @@ def why_not(library: str, file: Path, *, time_limit: float = TIME_LIMIT) -> str 
 def _explained(library: str, error: Exception) -> str:
     text = " ".join(str(error).split())[:200]
     if isinstance(error, OSError):
-        return f"the library cannot be loaded ({text}); is it installed, for this processor?"
+        return f"the library cannot be loaded ({text}); install it, for this processor"
     if "Failed to load delegate" in text:
-        return f"{library} found no device it can use; is it plugged in, may this user use it?"
+        return f"{library} found no device it can use; plug it in, and let this user use it"
     return text or type(error).__name__
 
 

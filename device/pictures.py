@@ -61,7 +61,8 @@ def check_pictures(paths: list[Path], out: Path | None) -> None:
     """
     for path in paths:
         if not path.is_file():
-            raise UsageError(f"{path}: no such file; name picture files")
+            what = "is a folder" if path.is_dir() else "no such file"
+            raise UsageError(f"{path}: {what}; name picture files")
     if out is None:
         return
     if out.exists() and not out.is_dir():

@@ -140,6 +140,7 @@ def test_bad_input_gets_one_line(tmp_path: Path, run_cli: RunCli) -> None:
     fashion.write_bytes(b"nothing")
     for arguments, code, expected in (
         (("none.png",), 2, "none.png: no such file"),
+        ((tmp_path,), 2, "is a folder; name picture files"),
         ((text,), 1, "is no picture that can be read"),
         ((text, "--model", tmp_path / "none.tflite"), 2, "no such file"),
         ((text, "--model", fashion), 1, "not a TFLite file"),
@@ -215,6 +216,7 @@ def test_camera_options_that_do_not_fit(tmp_path: Path, run_cli: RunCli) -> None
         (("--source", "none.avi"), 2, "none.avi"),
         (("--size", "large"), 2, "--size is large; it must be like 640x480"),
         (("--frames", 0), 2, "--frames is 0"),
+        (("--commit-after", 0), 2, "--commit-after is 0"),
         (("--out", there), 2, "is there already"),
         (("--out", tmp_path / "x.gif"), 2, "must end in .avi or .mp4"),
         (("--token", "abc"), 2, "--token is for --preview"),
