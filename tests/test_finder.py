@@ -60,6 +60,20 @@ def test_a_hard_shadow_edge_is_no_ink() -> None:
     assert [box.w < 60 for box in boxes_of(picture)] == [True] * 4
 
 
+def test_a_narrow_shadow_is_page_and_a_marker_s_stroke_is_not() -> None:
+    """A finger's shadow, as wide as a marker's stroke, with digits half in it."""
+    picture = page()
+    write(picture, "8080", 250, 220, ink=60)
+    picture[:, 300:370] = (picture[:, 300:370] * 0.6).astype(np.uint8)
+    assert [box.w < 60 for box in boxes_of(picture)] == [True] * 4
+    marker = page()
+    cv2.line(marker, (320, 80), (300, 400), 25, 60)  # a 1
+    (stroke,) = boxes_of(marker)
+    ink = find_ink(marker)
+    inside = ink.mask[stroke.y + 60 : stroke.y + stroke.h - 60, 300:320]
+    assert (inside > 0).mean() > 0.95
+
+
 @pytest.mark.parametrize("ink", [30, 120, 160])
 def test_polarity_is_that_of_the_strokes(ink: int) -> None:
     picture = page(light=200)
