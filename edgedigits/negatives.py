@@ -147,7 +147,7 @@ def _plus(rng: np.random.Generator, digits: Pictures) -> U8:
 
 def _dash(rng: np.random.Generator, digits: Pictures) -> U8:
     """A line that is no 1: nearer to level than to upright."""
-    angle = rng.uniform(-0.75, 0.75)
+    angle = rng.uniform(-0.6, 0.6)
     end = np.array([np.cos(angle), np.sin(angle)])
     bend = np.array([-end[1], end[0]]) * rng.normal(0, 0.06)
     line = smooth(np.array([[0.0, 0.0], end / 2 + bend, end]))
@@ -191,7 +191,7 @@ def _blob(rng: np.random.Generator, digits: Pictures) -> U8:
     for _ in range(int(rng.integers(1, 5))):
         centre = tuple(int(v) for v in rng.normal(40, 7, 2))
         size = float(rng.uniform(6, 19))
-        axes = int(size), int(size * rng.uniform(0.5, 1))  # a longer one would be a 1
+        axes = int(size), int(size * rng.uniform(0.7, 1))  # a longer one would be a bold 1
         angle = float(rng.uniform(0, 180))
         cv2.ellipse(canvas, centre, axes, angle, 0, 360, int(rng.integers(120, 256)), -1)
     sigma = float(np.exp(rng.uniform(np.log(0.6), np.log(9))))
@@ -202,7 +202,7 @@ def _patch(rng: np.random.Generator, digits: Pictures) -> U8:
     """A filled shape: the edge of a shadow, a corner of the table."""
     canvas = np.zeros((CANVAS, CANVAS), np.uint8)
     sides = (1.0, 9.0)
-    while max(sides) > 2.5 * min(sides):  # a sliver would be a 1
+    while max(sides) > 1.6 * min(sides):  # a longer one would be a bold 1
         corners = rng.uniform(5, 75, (int(rng.integers(3, 7)), 2))
         hull = cv2.convexHull(np.rint(corners).astype(np.int32))
         sides = cv2.minAreaRect(hull)[1]
@@ -278,7 +278,7 @@ def _part(rng: np.random.Generator, digits: Pictures) -> U8:
             "right": picture[:, -columns:],
         }
         part = _tight(cuts[side])
-        if part.shape[0] < 2.2 * part.shape[1]:  # else a 1, wherever it comes from
+        if part.shape[0] < 1.8 * part.shape[1]:  # else a 1, wherever it comes from
             break
     large = cv2.resize(part, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
     sharp = np.clip((large.astype(np.float32) - 110) * 2.2 + 110, 0, 255)

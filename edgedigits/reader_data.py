@@ -28,6 +28,7 @@ from edgedigits.styles import other_styles
 NOT_A_DIGIT, NAME = 10, "not a digit"
 NEGATIVES, SCENES = 30_000, 3_000
 SAME, OTHER = 0.7, 0.35  # overlap with a true box from which, and up to which, the label is clear
+UPRIGHT = 1.8  # height to width from which on a part of a digit can look like a 1
 INSIDE = 0.6  # of a true box: so much of two of them within one candidate are joined digits
 
 U8 = NDArray[np.uint8]
@@ -175,6 +176,12 @@ def true_label(hypothesis: Hypothesis, scene: Scene) -> int | None:
     most, digit = max(overlaps, default=(0.0, 0))
     if most >= SAME:
         return digit
+    box = hypothesis.box
+    # The stem of a 4 is a 1 by itself; what it belongs to is for the choice of readings to tell.
+    if box.h > UPRIGHT * box.w and any(
+        _inside(box, digit.box) >= INSIDE for digit in scene.digits
+    ):
+        return None
     return NOT_A_DIGIT if most <= OTHER else None
 
 

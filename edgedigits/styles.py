@@ -60,7 +60,7 @@ def _bar(rng: np.random.Generator, picture: U8) -> list[Line]:
 
 def _flag(rng: np.random.Generator, picture: U8, *, foot: bool) -> list[Line]:
     top, bottom, height = _extent(picture)
-    x, reach = _middle(picture, top + 1), height * rng.uniform(0.18, 0.42)
+    x, reach = _middle(picture, top + 1), height * rng.uniform(0.18, 0.62)
     angle = rng.uniform(0.5, 1.0)
     lines = [(x, top + 0.5, x - reach * np.cos(angle), top + 0.5 + reach * np.sin(angle))]
     if foot:

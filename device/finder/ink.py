@@ -24,6 +24,7 @@ DARKEST_SHADOW = 150  # of 255: lighter than this against all around is never a 
 FAINTEST = 14  # of 255: weaker contrast is never ink
 SEED = 0.55  # of the ink's usual contrast: every piece of ink reaches it somewhere
 GROWN = 0.35  # of it: as far as a piece of ink goes on
+LINED = 1.3  # of the lines' contrast: how far they vary
 NOISES = 4.0  # standard deviations of the paper's noise that ink must exceed
 
 
@@ -53,12 +54,14 @@ def find_ink(grey: U8) -> Ink:
     dark = is_dark_on_light(grey)
     contrast = flatten(grey if dark else cv2.bitwise_not(grey))
     noise = noise_of(contrast)
-    contrast = without_lines(contrast, max(FAINTEST, NOISES * noise))
-    level = ink_level(contrast, noise)
     floor = max(FAINTEST, NOISES * noise)
+    contrast, lined = without_lines(contrast, floor)
+    level = ink_level(contrast, noise)
     if level < floor:
         nothing = np.zeros_like(grey)
         return Ink(nothing, nothing, nothing, dark)
+    if LINED * lined < SEED * level:  # what is left of paler lines is no ink
+        floor = max(floor, LINED * lined)
     _, mask = cv2.threshold(contrast, max(floor, GROWN * level), 255, cv2.THRESH_BINARY)
     _, seeds = cv2.threshold(contrast, max(floor, SEED * level), 255, cv2.THRESH_BINARY)
     strength = cv2.convertScaleAbs(contrast, alpha=255.0 / level)

@@ -18,13 +18,17 @@ from edgedigits.device.reading import U8
 
 STRIPS = 24
 THICKEST = 1 / 45  # of the frame's height; but for small frames at least THICK pixels
-THICK = 6
+THICK = 5
+LOOKED_AT = 400  # pixels of the longer side, about, at which lines are looked for
+DENSE = 0.2  # share of a frame with ink from which on it is looked at closer
+DARKER = 1.5  # times a line's own contrast: ink from which on is the pen's
 FULL, THIN = 0.88, 0.4  # of a strip's width: how far ink, and thin ink, reach where a line is
 STEEPEST = 0.22  # tangent of the steepest line
 SKIPPED = 8  # strips that a line may be covered by ink
 ALONE = 0.5  # of the strips: how far a line by itself must reach
 AMONG = 0.3  # of them: how far one of several must
 SEVERAL = 3
+BEYOND = 5  # strips that a line goes on past where it was last seen
 
 
 @dataclass(frozen=True)
@@ -40,48 +44,87 @@ class Line:
     thickness: float
 
 
-def without_lines(contrast: U8, faint: float) -> U8:
+def without_lines(contrast: U8, faint: float) -> tuple[U8, float]:
     """Contrast with ruled lines set to 0; the same array where there are none.
 
     Args:
         contrast: uint8 ``[h, w]``. faint: what counts as ink when lines are looked for.
+
+    Returns:
+        The contrast, and that of the lines themselves, of 255; 0 where there are none.
     """
     _, mask = cv2.threshold(contrast, faint, 255, cv2.THRESH_BINARY)
-    across = _found(np.asarray(mask, np.uint8))
-    if across is not None:
-        contrast, mask = _without(contrast, across), _without(mask, across)
-    # Where lines cross, the first pass leaves a dot of the second line, which goes with it here.
-    along = _found(np.ascontiguousarray(mask.T))
-    return contrast if along is None else _without(contrast, along.T)
+    step = max(1, round(max(contrast.shape) / LOOKED_AT))
+    if step > 1 and cv2.countNonZero(mask) > DENSE * mask.size:
+        step -= 1  # a fine grid would run together
+    small = _reduced(np.asarray(mask, np.uint8), step)
+    across, darkest = _lines(small, step), 0.0
+    if across:
+        contrast, darkest = _taken_out(contrast, across, faint)
+        # Where lines cross, the first pass leaves a dot of the second line, which goes with it.
+        _, mask = cv2.threshold(contrast, faint, 255, cv2.THRESH_BINARY)
+        small = _reduced(np.asarray(mask, np.uint8), step)
+    along = _lines(np.ascontiguousarray(small.T), step)
+    if along:
+        turned, usual = _taken_out(np.ascontiguousarray(contrast.T), along, faint)
+        contrast, darkest = np.ascontiguousarray(turned.T), max(darkest, usual)
+    return contrast, darkest
 
 
-def _without(values: U8, lines: U8) -> U8:
-    return np.asarray(
-        cv2.bitwise_and(values, cv2.bitwise_not(np.ascontiguousarray(lines))), np.uint8
-    )
+def _reduced(mask: U8, step: int) -> U8:
+    """The mask at a smaller size: ink where any of ``step`` × ``step`` pixels is."""
+    if step == 1:
+        return mask
+    high, wide = (max(1, side // step) for side in mask.shape)
+    cropped = np.ascontiguousarray(mask[: high * step, : wide * step])
+    small = cv2.resize(cropped, (wide, high), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.threshold(small, 0, 255, cv2.THRESH_BINARY)[1], np.uint8)
 
 
-def _found(mask: U8) -> U8 | None:
-    """255 where horizontal lines are and nothing else, or None where there are none."""
+def _lines(mask: U8, step: int) -> tuple[Line, ...]:
+    """Horizontal lines of a reduced mask, in pixels of the frame."""
     thickest = max(THICK, round(THICKEST * mask.shape[0]))
     thick = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((thickest + 1, 1), np.uint8))
     thick = np.asarray(thick, np.uint8)
-    lines = find_lines(np.asarray(cv2.subtract(mask, thick), np.uint8), thick)
-    if not lines:
-        return None
-    width = float(np.median([line.thickness for line in lines]))
-    band = np.zeros_like(mask)
-    for line in lines:
-        points = np.rint(np.array(_to_the_ends(line.points, mask.shape[1] / STRIPS)) * 8).astype(
-            np.int32
+    found = find_lines(np.asarray(cv2.subtract(mask, thick), np.uint8), thick)
+    if step == 1:
+        return found
+    shift = (step - 1) / 2
+    return tuple(
+        Line(
+            tuple((x * step, y * step + shift) for x, y in line.points),
+            max(1.0, (line.thickness - 0.5) * step),
         )
-        cv2.polylines(band, [points[:, None]], False, 255, max(3, round(width) + 4), cv2.LINE_8, 3)
-    crossing = cv2.morphologyEx(
-        mask, cv2.MORPH_OPEN, np.ones((round(1.6 * width) + 3, 1), np.uint8)
+        for line in found
     )
-    return np.asarray(
-        cv2.bitwise_and(cv2.bitwise_and(band, mask), cv2.bitwise_not(crossing)), np.uint8
-    )
+
+
+def _taken_out(contrast: U8, lines: tuple[Line, ...], faint: float) -> tuple[U8, float]:
+    """Contrast without horizontal lines but with the pen's strokes on them, and the lines' own."""
+    _, mask = cv2.threshold(contrast, faint, 255, cv2.THRESH_BINARY)
+    width = float(np.median([line.thickness for line in lines]))
+    thickness = max(3, round(width) + 4)
+    band = np.zeros_like(contrast)
+    core = np.zeros_like(contrast)
+    for line in lines:
+        ends = np.array(_to_the_ends(line.points, contrast.shape[1] / STRIPS))
+        points = np.rint(ends * 8).astype(np.int32)[:, None]
+        cv2.polylines(band, [points], False, 255, thickness, cv2.LINE_8, 3)
+        cv2.polylines(core, [points], False, 255, 1, cv2.LINE_8, 3)
+    high = round(1.6 * width) + 3
+    crossing = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((high, 1), np.uint8))
+    # A pen that is darker than the lines is told from them even where it runs along one.
+    on_line = contrast[cv2.bitwise_and(core, mask) > 0]
+    usual = float(np.median(on_line)) if on_line.size else 0.0
+    _, darker = cv2.threshold(contrast, DARKER * usual + faint / 2, 255, cv2.THRESH_BINARY)
+    lined = cv2.bitwise_and(band, mask)
+    kept = cv2.bitwise_or(crossing, np.asarray(darker, np.uint8))
+    left = cv2.bitwise_or(cv2.bitwise_and(mask, cv2.bitwise_not(band)), cv2.bitwise_and(kept, mask))
+    # A stroke that reaches a line from both sides goes on across it.
+    reach = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (thickness + 2, thickness + 2))
+    bridged = cv2.morphologyEx(left, cv2.MORPH_CLOSE, reach)
+    gone = cv2.bitwise_and(lined, cv2.bitwise_not(cv2.bitwise_or(kept, bridged)))
+    return np.asarray(cv2.bitwise_and(contrast, cv2.bitwise_not(gone)), np.uint8), usual
 
 
 def find_lines(thin: U8, thick: U8) -> tuple[Line, ...]:
@@ -169,15 +212,15 @@ def _expected(chain: list[tuple[int, int]], column: int, strip: float) -> tuple[
 def _to_the_ends(
     points: tuple[tuple[float, float], ...], strip: float
 ) -> list[tuple[float, float]]:
-    """A line drawn on at either end, to the far side of the next strip."""
+    """A line drawn on at either end, where ink may have covered it."""
 
     def beyond(end: tuple[float, float], inner: tuple[float, float], step: float) -> Any:
         slope = (end[1] - inner[1]) / (end[0] - inner[0]) if end[0] != inner[0] else 0.0
         return end[0] + step, end[1] + slope * step
 
-    inner = min(3, len(points) - 1)
+    inner = min(6, len(points) - 1)
     return [
-        beyond(points[0], points[inner], -1.6 * strip),
+        beyond(points[0], points[inner], -BEYOND * strip),
         *points,
-        beyond(points[-1], points[-1 - inner], 1.6 * strip),
+        beyond(points[-1], points[-1 - inner], BEYOND * strip),
     ]
