@@ -87,7 +87,8 @@ def write_reader_data(
     rng = np.random.default_rng([seed, 0])
     styled = other_styles(np.random.default_rng([seed, 3]), negatives // 5, train)
     drawn = make_negatives(rng, negatives, train).images
-    cut = cut_from_scenes(train, scenes, seed, progress)
+    written = Pictures(*_joined((train, styled)))
+    cut = cut_from_scenes(written, scenes, seed, progress)
     test_drawn = make_negatives(np.random.default_rng([seed, 1]), negatives // 10, test).images
     x_train, y_train = _joined((train, styled, _none(drawn), cut))
     x_test, y_test = _joined((test, _none(test_drawn)))

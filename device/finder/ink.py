@@ -15,7 +15,7 @@ from edgedigits.device.finder.lines import without_lines
 from edgedigits.device.reading import U8
 
 REDUCED = 160  # pixels of the longer side at which the background is looked at
-MEDIAN = 15  # pixels at that size, and at half of it: strokes are the smaller part of so much
+MEDIANS = (7, 15)  # pixels at half that size: strokes are the smaller part of so much
 SKEWED = 1.0  # skewness from which on it is clear on which side of the page's light the ink lies
 REACH = 0.06  # of the longer side: strokes are mostly narrower, shadows wider
 FAR = 0.2  # of it: the thickest marker's strokes are narrower
@@ -83,8 +83,8 @@ def is_dark_on_light(grey: U8) -> bool:
     """
     small = _reduce(grey, 2 * REDUCED)
     skewness = 0.0
-    for longer in (REDUCED, REDUCED // 2):
-        around = cv2.medianBlur(_reduce(small, longer), MEDIAN)
+    for median in MEDIANS:
+        around = cv2.medianBlur(_reduce(small, REDUCED // 2), median)
         size = (small.shape[1], small.shape[0])
         light = cv2.resize(around, size, interpolation=cv2.INTER_LINEAR)
         apart = cv2.subtract(small, light, dtype=cv2.CV_32F)

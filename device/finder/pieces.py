@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.device.finder.ink import Ink
-from edgedigits.device.reading import Box
+from edgedigits.device.reading import U8, Box
 
 SMALLEST = 8  # pixels of a digit's longer side; below that its shape is lost
 SPECK = 0.22  # of the usual height: smaller pieces are dirt, unless they complete another
@@ -23,12 +24,12 @@ class Pieces:
     """Connected pieces of ink of a frame.
 
     Attributes:
-        labels: int32 ``[h, w]``, 0 where there is no ink, else 1 + the number of a piece.
+        labels: uint16 or int32 ``[h, w]``, 0 where there is no ink, else 1 + the number of a piece.
         boxes: int32 ``[n, 4]``, left, top, width, height of each.
         areas: ``[n]``, pixels of each; 0 where none of them is strong enough to be ink.
     """
 
-    labels: NDArray[np.int32]
+    labels: NDArray[Any]
     boxes: NDArray[np.int32]
     areas: NDArray[np.int32]
 
@@ -48,15 +49,19 @@ class Group:
 
 def find_pieces(ink: Ink) -> Pieces:
     """The connected pieces of a frame's ink."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(
-        ink.mask, connectivity=8, ltype=cv2.CV_32S
-    )
+    try:
+        labels, stats = _connected(ink.mask, cv2.CV_16U)  # a third of the time of 32 bits
+    except cv2.error:  # more pieces than 16 bits can tell apart
+        labels, stats = _connected(ink.mask, cv2.CV_32S)
     seeded = np.bincount(labels[ink.seeds > 0], minlength=len(stats))[1:] > 0
     return Pieces(
-        np.asarray(labels, np.int32),
-        np.asarray(stats[1:, :4]),
-        np.asarray(stats[1:, cv2.CC_STAT_AREA]) * seeded,
+        labels, np.asarray(stats[1:, :4]), np.asarray(stats[1:, cv2.CC_STAT_AREA]) * seeded
     )
+
+
+def _connected(mask: U8, kind: int) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=kind)
+    return np.asarray(labels), np.asarray(stats, np.int32)
 
 
 def plausible(pieces: Pieces) -> NDArray[np.int64]:

@@ -23,6 +23,7 @@ U8 = NDArray[np.uint8]
 SMALLEST = 18  # pixels of the smallest digit's height
 VISIBLE = 90  # of 255: coverage from which a pixel belongs to a digit's box
 MOST_DIGITS = 60
+OVERLAP = 0.25  # of the narrower digit: so far one may reach over another that it touches
 CHUNK = 6  # digits traced at once
 
 DARK_INKS = (  # blue, green, red, each 0 to 1
@@ -165,7 +166,7 @@ def write_rows(
     spare = _traced(digits.images[chosen], digits.labels[chosen], radius)
     margin = float(rng.uniform(0.04, 0.1)) * conditions.width
     gap = height * float(np.exp(rng.uniform(np.log(0.14), np.log(0.8))))
-    touch = 0.35 + 0.5 * conditions.draw(rng) if "touching" in conditions else 0.0
+    touch = 0.25 + 0.45 * conditions.draw(rng) if "touching" in conditions else 0.0
     indent = float(rng.random()) * 0.3 * conditions.width
     rows = []
     for number in range(lines.count):
@@ -274,7 +275,7 @@ def _until_touching(last: Written, points: F64, down: float, right: float) -> fl
     touching = -closest - 0.35 * last.pen.width
     overlap = last.right - (float(points[:, 0].min()) + touching)
     width = min(last.right - last.left, float(np.ptp(points[:, 0])))
-    return touching if overlap < 0.4 * width else right
+    return touching if overlap < OVERLAP * width else right
 
 
 def coverage(written: Written, view: View) -> tuple[int, int, F32] | None:
