@@ -102,6 +102,11 @@ def ink_high(grey: U8) -> U8:
     return np.asarray(np.clip(np.rint(stretched), 0, 255), dtype=np.uint8)
 
 
+def extent(ink: U8, least: int) -> tuple[int, int, int, int]:
+    """Left, top, width and height of the pixels of at least that value; all 0 where none is."""
+    return cv2.boundingRect((ink >= least).view(np.uint8))  # type: ignore[return-value]
+
+
 def place(ink: U8, *, side: int = SIDE, box: int = BOX) -> U8:
     """Place one symbol by MNIST's rule.
 
@@ -114,17 +119,16 @@ def place(ink: U8, *, side: int = SIDE, box: int = BOX) -> U8:
         uint8 ``[side, side]``; all 0 where there is no ink. The strongest pixel is 255.
     """
     field = np.zeros((side, side), dtype=np.uint8)
-    rows = np.flatnonzero((ink >= INK_THRESHOLD).any(axis=1))
-    columns = np.flatnonzero((ink >= INK_THRESHOLD).any(axis=0))
-    if rows.size == 0:
+    x, y, w, h = extent(ink, INK_THRESHOLD)
+    if w == 0:
         return field
-    cut = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    cut = ink[y : y + h, x : x + w]
     scale = box / max(cut.shape)
     height = max(1, round(cut.shape[0] * scale))
     width = max(1, round(cut.shape[1] * scale))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     small = np.asarray(cv2.resize(cut, (width, height), interpolation=method), dtype=np.float32)
-    small = np.clip(small, 0, 255)
+    np.clip(small, 0, 255, out=small)
     small *= 255.0 / max(1.0, float(small.max()))
 
     mass = float(small.sum())
@@ -132,8 +136,8 @@ def place(ink: U8, *, side: int = SIDE, box: int = BOX) -> U8:
     centre_x = float((small.sum(axis=0) * np.arange(width)).sum()) / mass
     middle = (side - 1) / 2
     # Held inside the field: a lopsided symbol must not lose ink for the sake of its centre.
-    top = int(np.clip(round(middle - centre_y), 0, side - height))
-    left = int(np.clip(round(middle - centre_x), 0, side - width))
+    top = min(max(round(middle - centre_y), 0), side - height)
+    left = min(max(round(middle - centre_x), 0), side - width)
     field[top : top + height, left : left + width] = np.rint(small).astype(np.uint8)
     return field
 

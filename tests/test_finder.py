@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgedigits.device.finder.hypotheses import cut_places, hypotheses
-from edgedigits.device.finder.ink import find_ink, flatten, is_dark_on_light
+from edgedigits.device.finder.hypotheses import cuts_of, hypotheses
+from edgedigits.device.finder.ink import Ink, find_ink, flatten, is_dark_on_light
 from edgedigits.device.finder.lines import find_lines, without_lines
 from edgedigits.device.finder.pieces import find_pieces, group_pieces
 from edgedigits.device.finder.rows import in_rows
@@ -188,10 +188,46 @@ def test_touching_digits_may_be_cut_where_they_touch() -> None:
 def test_cuts_keep_their_distance() -> None:
     ink = np.zeros((50, 150), np.uint8)
     ink[:, 10:20] = ink[:, 60:70] = ink[:, 120:130] = 255
-    cuts = cut_places(ink, Box(0, 0, 150, 50))
-    assert all(b - a >= 9 for a, b in itertools.pairwise(cuts))
-    assert any(20 <= cut <= 60 for cut in cuts)
-    assert any(70 <= cut <= 120 for cut in cuts)
+    (cuts,) = cuts_of([ink])
+    middles = [int(cut[25]) for cut in cuts]
+    assert all(b - a >= 9 for a, b in itertools.pairwise(middles))
+    assert any(20 <= middle <= 60 for middle in middles)
+    assert any(70 <= middle <= 120 for middle in middles)
+
+
+def test_a_cut_follows_a_slanted_gap_and_never_leaves_its_group() -> None:
+    first = np.zeros((48, 90), np.uint8)
+    second = np.full((60, 40), 255, np.uint8)  # nowhere to cut
+    for row in range(48):  # two slabs with a gap that no vertical line passes
+        gap = 60 - row * 5 // 8
+        first[row, 5 : gap - 3] = first[row, gap + 4 : 86] = 255
+    cuts, none = cuts_of([first, second])
+    assert none == []
+    through = [first[np.arange(48), cut].astype(int).sum() for cut in cuts]
+    assert min(through) < 255 * 2
+    assert all(cut.min() >= 0 and cut.max() < 90 for cut in cuts)
+    assert min(first.astype(int).sum(axis=0)[10:80]) > 255 * 20  # any straight cut meets this much
+
+
+def test_grids_leave_pens_darker_than_their_lines() -> None:
+    picture = page()
+    for x in range(20, 640, 40):
+        cv2.line(picture, (x, 0), (x, 479), 150, 3)
+    for y in range(20, 480, 40):
+        cv2.line(picture, (0, y), (639, y), 150, 3)
+    cv2.line(picture, (220, 110), (220, 150), 30, 4)  # along a line of the grid
+    write(picture, "25", 300, 155)
+    boxes = boxes_of(picture)
+    assert len(boxes) == 3
+    assert (boxes[0].x, boxes[0].y, boxes[0].h) == pytest.approx((218, 109, 43), abs=3)
+
+
+def test_more_pieces_than_sixteen_bits_hold() -> None:
+    mask = np.zeros((1100, 1100), np.uint8)
+    mask[::4, ::4] = 255  # 75,625 specks
+    pieces = find_pieces(Ink(mask, mask, mask, True))
+    assert len(pieces.boxes) == 275 * 275
+    assert int(pieces.labels.max()) == 275 * 275
 
 
 def test_rows_follow_a_sloping_line() -> None:

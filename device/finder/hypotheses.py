@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -10,18 +11,22 @@ from numpy.typing import NDArray
 
 from edgedigits.device.finder.pieces import Group, Pieces
 from edgedigits.device.reading import U8, Box
-from edgedigits.preprocess import place
+from edgedigits.preprocess import extent, place
 
 WIDE = 0.65  # width to height from which on a group may hold two digits
 CUTS = 3  # places at most where a group may be cut, for each height that it is wide
-ROWS = 24  # pixels of the height at which cuts are looked for
+ROWS, MIDDLE = 24, 12  # pixels of the height at which cuts are looked for, and the row half way
+WALL = 1e3  # pixels of ink: no path goes there
 WIDEST = 1.5  # of the height: no part of a group that is cut is wider
 THICKEST = 0.4  # of the height: the most ink that a cut may cross
+WAIST = 0.7  # of the height: the most that the outline may measure at a straight cut
 ASIDE = np.float32(0.1)  # pixels of ink that a step aside is worth
+VISIBLE = 65  # of 255: ink from which on it counts for a box
 NARROWEST = 0.18  # of the height: no digit but a 1 is narrower
 
 
 Columns = NDArray[np.int64]
+F32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +58,15 @@ def hypotheses(
     Returns:
         The hypotheses, and for each group the number of its parts (1: it is not cut).
     """
+    inks = [cut_out(group, pieces, strength) for group in groups]
+    wide = [i for i, group in enumerate(groups) if group.box.w > WIDE * group.box.h]
+    cuts = dict(zip(wide, cuts_of([inks[i][0] for i in wide]), strict=True))
     found: list[Hypothesis] = []
     parts = []
     for number, group in enumerate(groups):
-        ink, (x, y) = cut_out(group, pieces, strength)
-        cuts = cuts_of(ink) if group.box.w > WIDE * group.box.h else []
+        ink, (x, y) = inks[number]
         height, width = ink.shape
-        edges = [np.zeros(height, np.int64), *cuts, np.full(height, width)]
+        edges = [np.zeros(height, np.int64), *cuts.get(number, []), np.full(height, width)]
         parts.append(len(edges) - 1)
         for first in range(len(edges) - 1):
             for last in range(first + 1, len(edges)):
@@ -89,40 +96,37 @@ def cut_out(group: Group, pieces: Pieces, strength: U8) -> tuple[U8, tuple[int, 
     return np.asarray(cv2.bitwise_and(strength[top:bottom, left:right], own), np.uint8), (left, top)
 
 
-def cuts_of(ink: U8) -> list[Columns]:
-    """Where a group may be cut: each cut's column in every row, cuts from left to right.
+def cuts_of(inks: Sequence[U8]) -> list[list[Columns]]:
+    """Where groups may be cut: each cut's column in every row, cuts from left to right.
 
     A cut is a path from top to bottom through as little ink as possible, at most one column aside
     a row, found by dynamic programming as the seams of S. Avidan, A. Shamir, "Seam carving for
     content-aware image resizing", 2007.
 
     Args:
-        ink: uint8 ``[h, w]``.
+        inks: of each group, uint8 ``[h, w]``.
     """
-    scale = max(1.0, ink.shape[0] / ROWS)
-    size = tuple(max(1, round(side / scale)) for side in ink.shape[::-1])
-    small = cv2.resize(ink, size, interpolation=cv2.INTER_AREA)
-    cost = np.asarray(small, np.float32) / np.float32(255)
-    down, up = _costs(cost), _costs(cost[::-1])[::-1]
-    middle = len(cost) // 2
-    through = np.asarray(down[middle] + up[middle] - cost[middle], np.float32)
-    margin = max(2, round(NARROWEST * len(cost)))
-    most = 1 + round(CUTS * len(through) / len(cost))
-    chosen: list[int] = []
-    valleys = [v for v in _valleys(through) if margin <= v < len(through) - margin]
-    for column in sorted(valleys, key=lambda column: float(through[column])):
-        if through[column] > THICKEST * len(cost) or len(chosen) == most:
-            break
-        if all(abs(column - other) >= margin for other in chosen):
-            chosen.append(column)
-    rows = np.minimum((np.arange(ink.shape[0]) / scale).astype(np.int64), len(cost) - 1)
-    return [
-        np.rint(_path(down, up, column)[rows] * scale + (scale - 1) / 2).astype(np.int64)
-        for column in sorted(chosen)
-    ]
+    if not inks:
+        return []
+    costs = []
+    for ink in inks:
+        size = max(1, round(ink.shape[1] * ROWS / ink.shape[0])), ROWS
+        small = cv2.resize(ink, size, interpolation=cv2.INTER_AREA)
+        costs.append(np.asarray(small, np.float32) / np.float32(255))
+    # All groups side by side, with walls between, once as they are and once upside down.
+    wall = np.full((ROWS, 1), WALL, np.float32)
+    sheet = np.hstack([part for cost in costs for part in (cost, wall)])
+    both = _costs(np.hstack([sheet, sheet[::-1]]))
+    down, up = both[:, : sheet.shape[1]], both[::-1, sheet.shape[1] :]
+    found, start = [], 0
+    for ink, cost in zip(inks, costs, strict=True):
+        own = slice(start, start + cost.shape[1])
+        start += cost.shape[1] + 1
+        found.append(_cuts(down[:, own], up[:, own], cost, ink.shape))
+    return found
 
 
-def _costs(cost: NDArray[np.float32]) -> NDArray[np.float32]:
+def _costs(cost: F32) -> F32:
     """What the cheapest path from the first row to each pixel costs, float32 ``[h, w]``."""
     total = cost.copy()
     for before, row in zip(total, total[1:], strict=False):
@@ -134,11 +138,51 @@ def _costs(cost: NDArray[np.float32]) -> NDArray[np.float32]:
     return total
 
 
-def _path(down: NDArray[np.float32], up: NDArray[np.float32], column: int) -> Columns:
+def _cuts(down: F32, up: F32, cost: F32, shape: tuple[int, ...]) -> list[Columns]:
+    """The best cuts of one group, in pixels of the frame."""
+    width = cost.shape[1]
+    most = 1 + round(CUTS * width / ROWS)
+    through = down[MIDDLE] + up[MIDDLE] - cost[MIDDLE]
+    paths = {
+        column: _path(down, up, column)
+        for column in _lowest(through, THICKEST * ROWS, most, taken=())
+    }
+    # Where two rings touch, paths slip into the rings; the waist of their outline is straight.
+    for column in _lowest(_outline(cost), WAIST * ROWS, most - len(paths), taken=tuple(paths)):
+        paths[column] = np.full(ROWS, column)
+    rows = np.arange(shape[0]) * ROWS // shape[0]
+    scale = shape[1] / width
+    return [
+        np.rint((paths[column][rows] + 0.5) * scale - 0.5).astype(np.int64)
+        for column in sorted(paths)
+    ]
+
+
+def _lowest(profile: F32, limit: float, most: int, taken: tuple[int, ...]) -> list[int]:
+    """The lowest valleys of a profile that keep their distance from each other and from others."""
+    margin = max(2, round(NARROWEST * ROWS))
+    valleys = [v for v in _valleys(profile) if margin <= v < len(profile) - margin]
+    chosen: list[int] = []
+    for column in sorted(valleys, key=lambda column: float(profile[column])):
+        if profile[column] > limit or len(chosen) >= most:
+            break
+        if all(abs(column - other) >= margin for other in (*taken, *chosen)):
+            chosen.append(column)
+    return chosen
+
+
+def _outline(cost: F32) -> F32:
+    """How far apart the highest and lowest ink of each column lie, float32 ``[w]``."""
+    there = cost > VISIBLE / 255
+    first, last = there.argmax(axis=0), ROWS - there[::-1].argmax(axis=0)
+    extent = np.where(there.any(axis=0), last - first, 0).astype(np.float32)
+    return np.asarray(np.convolve(extent, np.full(3, 1 / 3), "same"), np.float32)
+
+
+def _path(down: F32, up: F32, column: int) -> Columns:
     """The cheapest path through a column of the middle row: its column in every row."""
-    middle = len(down) // 2
-    path = np.full(len(down), column, np.int64)
-    for totals, rows in ((down, range(middle - 1, -1, -1)), (up, range(middle + 1, len(down)))):
+    path = np.full(ROWS, column, np.int64)
+    for totals, rows in ((down, range(MIDDLE - 1, -1, -1)), (up, range(MIDDLE + 1, ROWS))):
         at = column
         for row in rows:
             first = max(0, at - 1)
@@ -172,15 +216,7 @@ def _between(ink: U8, left: Columns, right: Columns) -> U8:
 def _hypothesis(
     group: int, span: tuple[int, int], ink: U8, corner: tuple[int, int]
 ) -> Hypothesis | None:
-    there = ink > 64
-    rows = np.flatnonzero(there.any(axis=1))
-    columns = np.flatnonzero(there.any(axis=0))
-    if rows.size == 0:
+    x, y, w, h = extent(ink, VISIBLE)
+    if w == 0:
         return None
-    box = Box(
-        corner[0] + int(columns[0]),
-        corner[1] + int(rows[0]),
-        int(columns[-1] - columns[0]) + 1,
-        int(rows[-1] - rows[0]) + 1,
-    )
-    return Hypothesis(group, span, box, place(ink))
+    return Hypothesis(group, span, Box(corner[0] + x, corner[1] + y, w, h), place(ink))

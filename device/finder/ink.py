@@ -19,6 +19,8 @@ MEDIANS = (7, 15)  # pixels at half that size: strokes are the smaller part of s
 SKEWED = 1.0  # skewness from which on it is clear on which side of the page's light the ink lies
 REACH = 0.06  # of the longer side: strokes are mostly narrower, shadows wider
 FAR = 0.2  # of it: the thickest marker's strokes are narrower
+INSIDE = 1.25  # times the light nearby: a marker hides the page, and what is farther off tells
+SAMPLED = 420  # pixels of the longer side, about, that noise and ink are judged by
 BLACK = 0.85  # of the ink's usual contrast: darker against all around are markers, not shadows
 DARKEST_SHADOW = 150  # of 255: lighter than this against all around is never a marker
 FAINTEST = 14  # of 255: weaker contrast is never ink
@@ -95,13 +97,13 @@ def is_dark_on_light(grey: U8) -> bool:
     return skewness <= 0
 
 
-def background(grey: U8, reach: float) -> U8:
+def background(small: U8, reach: float) -> U8:
     """The light of a page without its dark ink, uint8 ``[h, w]``.
 
     Args:
-        grey: uint8 ``[h, w]``. reach: width of the widest stroke, of the longer side.
+        small: uint8 ``[h, w]``, a reduced frame. reach: width of the widest stroke, of the longer
+            side.
     """
-    small = _reduce(grey, REDUCED)
     width = max(3, int(reach * max(small.shape)) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
     # Light that falls towards the frame's border goes on falling beyond it.
@@ -110,8 +112,7 @@ def background(grey: U8, reach: float) -> U8:
     around = cv2.medianBlur(np.clip(wide, 0, 255).astype(np.uint8), 3)
     closed = cv2.morphologyEx(around, cv2.MORPH_CLOSE, kernel)
     smooth = cv2.blur(closed, (5, 5))[side : side + small.shape[0], side : side + small.shape[1]]
-    size = (grey.shape[1], grey.shape[0])
-    return np.asarray(cv2.resize(smooth, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    return np.asarray(smooth, np.uint8)
 
 
 def flatten(grey: U8) -> U8:
@@ -120,27 +121,40 @@ def flatten(grey: U8) -> U8:
     Against what is near, so that a shadow is page; where that is ink itself, inside the strokes of
     a marker, against what is farther off.
     """
-    near, far = (_contrast(grey, background(grey, reach)) for reach in (REACH, FAR))
+    small = _reduce(grey, REDUCED)
+    light, far = background(small, REACH), background(small, FAR)
+    near = _contrast(grey, light)
+    if not (far > INSIDE * light).any():
+        return near
     marker = max(DARKEST_SHADOW, BLACK * ink_level(near, noise_of(near)))
-    _, black = cv2.threshold(far, marker, 255, cv2.THRESH_TOZERO)
+    _, black = cv2.threshold(_contrast(grey, far), marker, 255, cv2.THRESH_TOZERO)
     return np.asarray(cv2.max(near, black), np.uint8)
 
 
 def _contrast(grey: U8, light: U8) -> U8:
+    """The share of a page's light that is missing, of 255; the light is that of a reduced frame."""
+    size = (grey.shape[1], grey.shape[0])
+    light = np.asarray(cv2.resize(light, size, interpolation=cv2.INTER_LINEAR), np.uint8)
     return np.asarray(cv2.bitwise_not(cv2.divide(grey, light, scale=255.0)), np.uint8)
+
+
+def _sample(contrast: U8) -> U8:
+    """Enough of its pixels to judge it by."""
+    step = max(2, round(max(contrast.shape) / SAMPLED))
+    return np.ascontiguousarray(contrast[::step, ::step])
 
 
 def noise_of(contrast: U8) -> float:
     """Standard deviation of the paper's noise, of 255: of what a small median takes away."""
-    some = contrast[::2, ::2]
+    some = _sample(contrast)
     rough = cv2.absdiff(some, cv2.medianBlur(some, 3))
-    histogram = np.bincount(rough.ravel(), minlength=256).cumsum()
+    histogram = cv2.calcHist([rough], [0], None, [256], [0, 256]).ravel().cumsum()
     return 1.5 * float(np.searchsorted(histogram, 0.7 * histogram[-1]))
 
 
 def ink_level(contrast: U8, noise: float) -> float:
     """The usual contrast of ink, of 255: Otsu's upper class of what rises above the noise."""
-    some = contrast[::2, ::2]
+    some = _sample(contrast)
     values = some[some > max(FAINTEST, NOISES * noise)]
     if values.size < 8:
         return 0.0
