@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 U8 = NDArray[np.uint8]
 
 DIGITS = 10  # the first classes of a model's answer; one behind them is "not a digit"
+SEVERAL = 11  # the class, of a model that has it, of digits that touch
 
 
 class Box(NamedTuple):

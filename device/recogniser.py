@@ -15,11 +15,12 @@ from edgedigits.device.finder.hypotheses import Hypothesis, hypotheses
 from edgedigits.device.finder.ink import find_ink
 from edgedigits.device.finder.pieces import find_pieces, group_pieces
 from edgedigits.device.finder.rows import in_rows
-from edgedigits.device.reading import DIGITS, Box, Candidate, Reading
+from edgedigits.device.reading import DIGITS, SEVERAL, Box, Candidate, Reading
 from edgedigits.preprocess import to_grey
 
 LONGEST = 1600  # pixels of the longer side at which a frame is looked at
 SPLIT_COST = 0.05  # of a score, a cut: a whole digit is likelier than two that touch
+TOUCHING = 0.1  # score of several digits from which on a group may be read in parts
 LEAST_HEIGHT, MOST_HEIGHT = 0.5, 2.0  # of the usual height of its row
 LEAST_ALONE, MOST_ALONE = 0.35, 2.5  # of that of all digits, for one with a row to itself
 ENOUGH = 4  # digits from which on there is such a thing as a usual height
@@ -63,7 +64,8 @@ class Recogniser:
     """Finds and recognises every digit in a frame.
 
     Args:
-        classifier: an exported file, with ten classes or ten and "not a digit" behind them.
+        classifier: an exported file, with ten classes, perhaps with "not a digit" and "several
+            digits" behind them.
         threshold: score from which on a candidate counts as a digit.
     """
 
@@ -127,12 +129,20 @@ def choose(
     accepted: list[Candidate] = []
     rejected: list[Candidate] = []
     for group, count in enumerate(parts):
-        best = _best_path(by_span, group, count)
-        if best:
-            accepted.extend(best)
-        elif (group, 0, count) in by_span:
-            rejected.append(by_span[group, 0, count])
+        whole = by_span.get((group, 0, count))
+        if whole is None or count == 1 or _may_be_several(whole):
+            best = _best_path(by_span, group, count)
+        else:
+            best = [whole] if whole.accepted else []
+        accepted.extend(best)
+        if not best and whole is not None:
+            rejected.append(whole)
     return accepted, rejected
+
+
+def _may_be_several(whole: Candidate) -> bool:
+    """Whether a group's parts may be digits; a letter's parts often look like some."""
+    return len(whole.scores) <= SEVERAL or float(whole.scores[SEVERAL]) >= TOUCHING
 
 
 def _best_path(

@@ -365,3 +365,4 @@ _KINDS: tuple[tuple[str, float, Maker], ...] = (
     ("framed digit", 3, _framed),
 )
 KINDS: tuple[str, ...] = tuple(name for name, _, _ in _KINDS)
+JOINED = KINDS.index("joined digits")

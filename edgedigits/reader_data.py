@@ -1,7 +1,8 @@
 """What a reader learns from: digits, what is none, and what the finder cuts out of frames.
 
-The data set has one class more than the digits, "not a digit": drawn symbols and spoilt digits,
+The data set has two classes more than the digits. "Not a digit": drawn symbols and spoilt digits,
 and whatever the device's own finder takes for a digit in synthetic camera frames and is none.
+"Several digits": digits that touch, which tells them from letters that could be cut into digits.
 Digits cut out of the same frames show the model what paper, light and camera do to ink.
 """
 
@@ -15,21 +16,22 @@ from numpy.typing import NDArray
 
 from edgedigits.data.dataset import DataSet, Pictures
 from edgedigits.device.finder.hypotheses import Hypothesis
-from edgedigits.device.reading import Box
+from edgedigits.device.reading import DIGITS, SEVERAL, Box
 from edgedigits.device.recogniser import find
 from edgedigits.errors import DataError, UsageError
-from edgedigits.negatives import make_negatives
+from edgedigits.negatives import JOINED, Negatives, make_negatives
 from edgedigits.progress import SILENT, Progress
 from edgedigits.run import atomic_path
 from edgedigits.scenes import Scene, hard_mix, make_scene
 from edgedigits.scoring import overlap
 from edgedigits.styles import other_styles
 
-NOT_A_DIGIT, NAME = 10, "not a digit"
+NOT_A_DIGIT, NAMES = DIGITS, ("not a digit", "several digits")
 NEGATIVES, SCENES = 30_000, 3_000
 SAME, OTHER = 0.7, 0.35  # overlap with a true box from which, and up to which, the label is clear
 UPRIGHT = 1.8  # height to width from which on a part of a digit can look like a 1
-INSIDE = 0.6  # of a true box: so much of two of them within one candidate are joined digits
+INSIDE = 0.6  # of a true box: a candidate that holds so much of two digits is none
+WHOLE, REST = 0.85, 0.2  # of true boxes: several digits hold all of some and nearly none of others
 
 U8 = NDArray[np.uint8]
 
@@ -63,7 +65,7 @@ def write_reader_data(
     overwrite: bool = False,
     progress: Progress = SILENT,
 ) -> ReaderData:
-    """Write a data set of digits with an eleventh class, not a digit.
+    """Write a data set of digits, an eleventh class, not a digit, and a twelfth, several digits.
 
     Nothing of the test part is made of training digits.
 
@@ -86,10 +88,10 @@ def write_reader_data(
     _check_options(file, negatives, scenes, overwrite)
     rng = np.random.default_rng([seed, 0])
     styled = other_styles(np.random.default_rng([seed, 3]), negatives // 5, train)
-    drawn = make_negatives(rng, negatives, train).images
+    drawn = make_negatives(rng, negatives, train)
     written = Pictures(*_joined((train, styled)))
     cut = cut_from_scenes(written, scenes, seed, progress)
-    test_drawn = make_negatives(np.random.default_rng([seed, 1]), negatives // 10, test).images
+    test_drawn = make_negatives(np.random.default_rng([seed, 1]), negatives // 10, test)
     x_train, y_train = _joined((train, styled, _none(drawn), cut))
     x_test, y_test = _joined((test, _none(test_drawn)))
     with atomic_path(file) as temporary, temporary.open("wb") as stream:
@@ -99,15 +101,15 @@ def write_reader_data(
             y_train=y_train,
             x_test=x_test,
             y_test=y_test,
-            class_names=np.array([*dataset.class_names, NAME]),
+            class_names=np.array([*dataset.class_names, *NAMES]),
         )
     return ReaderData(
         file=file,
         digits=int((y_train < NOT_A_DIGIT).sum()),
-        negatives=int((y_train == NOT_A_DIGIT).sum()),
+        negatives=int((y_train >= NOT_A_DIGIT).sum()),
         from_scenes=len(cut),
         test_digits=int((y_test < NOT_A_DIGIT).sum()),
-        test_negatives=int((y_test == NOT_A_DIGIT).sum()),
+        test_negatives=int((y_test >= NOT_A_DIGIT).sum()),
     )
 
 
@@ -132,8 +134,8 @@ def _check_options(file: Path, negatives: int, scenes: int, overwrite: bool) -> 
             raise UsageError(f"--{option} is {value}; it must be 0 or more")
 
 
-def _none(images: U8) -> Pictures:
-    return Pictures(images, np.full(len(images), NOT_A_DIGIT, np.int64))
+def _none(made: Negatives) -> Pictures:
+    return Pictures(made.images, np.where(made.kinds == JOINED, SEVERAL, NOT_A_DIGIT))
 
 
 def _joined(parts: tuple[Pictures, ...]) -> tuple[U8, NDArray[np.int64]]:
@@ -169,10 +171,11 @@ def cut_from_scenes(
 
 
 def true_label(hypothesis: Hypothesis, scene: Scene) -> int | None:
-    """The digit that a candidate is, ``NOT_A_DIGIT``, or None where one could argue."""
+    """The digit that a candidate is, ``NOT_A_DIGIT``, ``SEVERAL``, or None where one could argue."""
     inside = [_inside(digit.box, hypothesis.box) for digit in scene.digits]
     if sum(share >= INSIDE for share in inside) > 1:
-        return NOT_A_DIGIT
+        clear = all(share >= WHOLE or share <= REST for share in inside)
+        return SEVERAL if clear else NOT_A_DIGIT
     overlaps = [(overlap(hypothesis.box, digit.box), digit.digit) for digit in scene.digits]
     most, digit = max(overlaps, default=(0.0, 0))
     if most >= SAME:

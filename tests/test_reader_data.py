@@ -12,7 +12,7 @@ from conftest import RunCli
 from edgedigits.data.dataset import DataSet, Pictures
 from edgedigits.data.registry import load_data
 from edgedigits.device.finder.hypotheses import Hypothesis
-from edgedigits.device.reading import Box
+from edgedigits.device.reading import SEVERAL, Box
 from edgedigits.errors import DataError, UsageError
 from edgedigits.reader_data import (
     NOT_A_DIGIT,
@@ -41,7 +41,7 @@ def _scene() -> Scene:
     [
         (Box(100, 100, 40, 60), 3),
         (Box(148, 98, 44, 64), 5),
-        (Box(100, 100, 90, 60), NOT_A_DIGIT),  # both
+        (Box(100, 100, 90, 60), SEVERAL),  # both
         (Box(100, 100, 75, 60), NOT_A_DIGIT),  # the 3, and more than half of the 5
         (Box(100, 100, 40, 20), NOT_A_DIGIT),  # a third of the 3
         (Box(10, 10, 30, 40), NOT_A_DIGIT),  # something else
@@ -57,7 +57,7 @@ def test_what_is_cut_out_of_frames(digits: DataSet) -> None:
     cut = cut_from_scenes(digits.train, 6, seed=1)
     assert cut.labels is not None
     assert cut.images.shape == (len(cut), 28, 28)
-    assert set(cut.labels.tolist()) <= set(range(11))
+    assert set(cut.labels.tolist()) <= set(range(12))
     assert (cut.labels < 10).sum() >= 10
     assert (cut.labels == NOT_A_DIGIT).sum() >= 10
     again = cut_from_scenes(digits.train, 6, seed=1)
@@ -79,16 +79,16 @@ def test_other_styles_add_ink_where_it_belongs(digits: DataSet) -> None:
     assert np.mean(wide) > 0.7
 
 
-def test_the_file_is_a_data_set_of_eleven_classes(digits: DataSet, tmp_path: Path) -> None:
+def test_the_file_is_a_data_set_of_twelve_classes(digits: DataSet, tmp_path: Path) -> None:
     file = tmp_path / "reader.npz"
     written = write_reader_data(digits, file, negatives=50, scenes=2, seed=3)
     data = load_data(str(file))
-    assert data.class_names == (*"0123456789", "not a digit")
+    assert data.class_names == (*"0123456789", "not a digit", "several digits")
     assert data.test is not None
     assert data.train.labels is not None
     assert data.test.labels is not None
-    counts = np.bincount(data.train.labels, minlength=11)
-    assert (counts[:10].sum(), counts[10]) == (written.digits, written.negatives)
+    counts = np.bincount(data.train.labels, minlength=12)
+    assert (counts[:10].sum(), counts[10:].sum()) == (written.digits, written.negatives)
     assert written.negatives >= 50
     assert len(data.train) == len(digits.train) + 50 + 10 + written.from_scenes
     assert (written.test_digits, written.test_negatives) == (360, 5)

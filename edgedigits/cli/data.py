@@ -130,7 +130,7 @@ def reader_command(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a data set with an eleventh class, not a digit, to train a reader of frames on.
+    """Write a data set of digits and of what is none or several, to train a reader of frames on.
 
     Example: edgedigits data reader mnist --out reader.npz
     """

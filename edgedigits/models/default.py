@@ -72,8 +72,8 @@ DIGIT_READER = ModelSpec(
         Dropout(0.2),
         Dense(64),
         Dropout(0.2),
-        Dense(11, activation="softmax"),
+        Dense(12, activation="softmax"),
     ),
-    origin="Ours: ten digits and 'not a digit', for 'edgedigits recognise' and 'camera'.",
+    origin="Ours: ten digits, 'not a digit' and 'several digits', for 'edgedigits recognise' and 'camera'.",
     training=TrainingDefaults(epochs=20, batch_size=128, learning_rate=0.002),
 )
