@@ -104,7 +104,8 @@ def ink_high(grey: U8) -> U8:
 
 def extent(ink: U8, least: int) -> tuple[int, int, int, int]:
     """Left, top, width and height of the pixels of at least that value; all 0 where none is."""
-    return cv2.boundingRect((ink >= least).view(np.uint8))  # type: ignore[return-value]
+    x, y, w, h = cv2.boundingRect((ink >= least).view(np.uint8))
+    return int(x), int(y), int(w), int(h)
 
 
 def place(ink: U8, *, side: int = SIDE, box: int = BOX) -> U8:

@@ -171,7 +171,7 @@ def cut_from_scenes(
 
 
 def true_label(hypothesis: Hypothesis, scene: Scene) -> int | None:
-    """The digit that a candidate is, ``NOT_A_DIGIT``, ``SEVERAL``, or None where one could argue."""
+    """A candidate's digit, ``NOT_A_DIGIT``, ``SEVERAL``, or None where one could argue."""
     inside = [_inside(digit.box, hypothesis.box) for digit in scene.digits]
     if sum(share >= INSIDE for share in inside) > 1:
         clear = all(share >= WHOLE or share <= REST for share in inside)
@@ -182,9 +182,7 @@ def true_label(hypothesis: Hypothesis, scene: Scene) -> int | None:
         return digit
     box = hypothesis.box
     # The stem of a 4 is a 1 by itself; what it belongs to is for the choice of readings to tell.
-    if box.h > UPRIGHT * box.w and any(
-        _inside(box, digit.box) >= INSIDE for digit in scene.digits
-    ):
+    if box.h > UPRIGHT * box.w and any(_inside(box, digit.box) >= INSIDE for digit in scene.digits):
         return None
     return NOT_A_DIGIT if most <= OTHER else None
 

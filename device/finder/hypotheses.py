@@ -135,7 +135,7 @@ def _costs(cost: F32) -> F32:
         np.minimum(least[1:], aside[:-1], out=least[1:])
         np.minimum(least[:-1], aside[1:], out=least[:-1])
         row += least
-    return total
+    return np.asarray(total)
 
 
 def _cuts(down: F32, up: F32, cost: F32, shape: tuple[int, ...]) -> list[Columns]:

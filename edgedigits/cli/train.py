@@ -89,9 +89,20 @@ def train(
     teacher: Annotated[
         str | None,
         typer.Option(
-            metavar="RUN",
-            help="Learn the answers of this run's model beside the labels (distillation).",
+            metavar="RUN[,RUN…]",
+            help="Learn the answers of these runs' models beside the labels (distillation).",
         ),
+    ] = None,
+    views: Annotated[
+        int | None,
+        typer.Option(
+            help="Changed copies of each picture that the teacher answers one by one, the student "
+            "learning one an epoch. Default: 0, its mean answer."
+        ),
+    ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(help="By which the teacher's answers are made softer. Default: 1."),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted training.")
@@ -129,6 +140,8 @@ def train(
         normalise=normalise,
         init=init,
         teacher=teacher,
+        views=views,
+        temperature=temperature,
     )
     with progress() as shown:
         if resume:

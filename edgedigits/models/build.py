@@ -82,10 +82,21 @@ def _keras_layer(keras: Any, layer: our.Layer, **common: Any) -> Any:
         return keras.Conv2D(
             layer.filters,
             layer.kernel,
+            strides=layer.stride,
             padding=layer.padding,
             activation=layer.activation,
             **common,
         )
+    if isinstance(layer, our.Depthwise):
+        return keras.DepthwiseConv2D(
+            layer.kernel,
+            strides=layer.stride,
+            padding=layer.padding,
+            activation=layer.activation,
+            **common,
+        )
+    if isinstance(layer, our.GlobalPool):
+        return keras.GlobalAveragePooling2D(**common)
     if isinstance(layer, our.Dense):
         return keras.Dense(layer.units, activation=layer.activation, **common)
     if isinstance(layer, our.MaxPool):

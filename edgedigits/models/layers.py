@@ -30,17 +30,19 @@ class Conv:
     Attributes:
         filters: channels of the output. kernel: width and height of the window, in pixels.
         activation: applied inside the layer; None where a separate layer follows.
+        stride: step of the window, in pixels.
     """
 
     filters: int
     kernel: int = 3
     padding: Padding = "same"
     activation: str | None = "relu"
+    stride: int = 1
     kind = "conv"
 
     def output_shape(self, shape: Shape) -> Shape:
         """Shape after the layer."""
-        return (*_window(shape, self.kernel, 1, self.padding), self.filters)
+        return (*_window(shape, self.kernel, self.stride, self.padding), self.filters)
 
     def weights(self, shape: Shape) -> int:
         """Values of the kernel."""
@@ -49,6 +51,39 @@ class Conv:
     def biases(self, shape: Shape) -> int:
         """Values of the bias."""
         return self.filters
+
+    def macs(self, shape: Shape) -> int:
+        """Multiplications with addition for one picture."""
+        height, width, _ = self.output_shape(shape)
+        return height * width * self.weights(shape)
+
+
+@dataclass(frozen=True)
+class Depthwise:
+    """A square 2-D convolution with bias of each channel by itself.
+
+    Attributes:
+        kernel: width and height of the window, in pixels. stride: its step, in pixels.
+        activation: applied inside the layer; None where a separate layer follows.
+    """
+
+    kernel: int = 3
+    stride: int = 1
+    padding: Padding = "same"
+    activation: str | None = "relu"
+    kind = "depthwise"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Shape after the layer."""
+        return (*_window(shape, self.kernel, self.stride, self.padding), shape[2])
+
+    def weights(self, shape: Shape) -> int:
+        """Values of the kernel."""
+        return self.kernel * self.kernel * shape[2]
+
+    def biases(self, shape: Shape) -> int:
+        """Values of the bias."""
+        return shape[2]
 
     def macs(self, shape: Shape) -> int:
         """Multiplications with addition for one picture."""
@@ -104,6 +139,17 @@ class MaxPool:
 
 
 @dataclass(frozen=True)
+class GlobalPool:
+    """The mean of each channel over the whole picture."""
+
+    kind = "mean"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Shape after the layer."""
+        return (shape[-1],)
+
+
+@dataclass(frozen=True)
 class BatchNorm:
     """Batch normalisation over the last axis: scale and offset learnt, mean and variance kept."""
 
@@ -149,7 +195,7 @@ class Flatten:
         return (math.prod(shape),)
 
 
-Layer = Conv | Dense | MaxPool | BatchNorm | Activation | Dropout | Flatten
+Layer = Conv | Depthwise | Dense | MaxPool | GlobalPool | BatchNorm | Activation | Dropout | Flatten
 
 
 @dataclass(frozen=True)
@@ -200,7 +246,7 @@ def describe(layers: Sequence[Layer], input_shape: Shape) -> tuple[LayerFacts, .
     shape = input_shape
     for name, layer in zip(layer_names(layers), layers, strict=True):
         trainable = fixed = macs = int8_bytes = 0
-        if isinstance(layer, (Conv, Dense)):
+        if isinstance(layer, (Conv, Depthwise, Dense)):
             weights, biases = layer.weights(shape), layer.biases(shape)
             trainable, macs = weights + biases, layer.macs(shape)
             int8_bytes = weights + 4 * biases

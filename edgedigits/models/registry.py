@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 
 from edgedigits.errors import UsageError
-from edgedigits.models import reference
+from edgedigits.models import ladder, reference
 from edgedigits.models.default import DIGIT_READER, TEACHER_CNN, TINY_CNN
 from edgedigits.models.spec import ModelSpec
 
 OURS = (TINY_CNN, DIGIT_READER, TEACHER_CNN)
-MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in (*OURS, *reference.MODELS)}
+MODELS: dict[str, ModelSpec] = {
+    spec.name: spec for spec in (*OURS, *ladder.MODELS, *reference.MODELS)
+}
 
 
 def get_model(name: str) -> ModelSpec:

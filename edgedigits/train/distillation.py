@@ -46,6 +46,11 @@ class Teacher:
     input_range: Range
     weight: float = TEACHER_WEIGHT
 
+    def answers(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Its probabilities for pictures, uint8 ``[n, h, w]``: float64 ``[n, classes]``."""
+        inputs = model_input(images, self.input_shape, self.input_range)
+        return probabilities(np.asarray(self.model.predict_on_batch(inputs), np.float32))
+
     def targets(
         self,
         pictures: Pictures,
@@ -76,41 +81,66 @@ class Teacher:
                 images = pictures.images[part]
                 if augmentation is not None:
                     images = augment(images, rng, augmentation)
-                inputs = model_input(images, self.input_shape, self.input_range)
-                answers = np.asarray(self.model.predict_on_batch(inputs), np.float32)
-                mixed[part] += self.weight / views * probabilities(answers)
+                mixed[part] += self.weight / views * self.answers(images)
                 done = view * len(pictures) + start + len(images)
                 progress.update("asking the teacher", done, views * len(pictures))
         mixed[np.arange(len(pictures)), pictures.labels] += 1 - self.weight
         return mixed.astype(np.float32)
 
 
-def teacher_run(teacher: str) -> RunFolder:
-    """The run behind ``--teacher``.
+def teacher_runs(teacher: str) -> list[RunFolder]:
+    """The runs behind ``--teacher``, which may name several with commas between.
 
     Raises:
         UsageError: there is no such run, or it holds no model.
     """
-    run = RunFolder(Path(teacher))
-    if not run.model_file().is_file():
-        raise UsageError(f"--teacher {teacher}: no such run, or no {run.model_file().name} in it")
-    return run
+    runs = [RunFolder(Path(name)) for name in teacher.split(",")]
+    for run in runs:
+        if not run.model_file().is_file():
+            raise UsageError(
+                f"--teacher {run.path}: no such run, or no {run.model_file().name} in it"
+            )
+    return runs
 
 
-def teachers_split(run: RunFolder, dataset: DataSet) -> Split:
-    """How a teacher's data was divided: its validation part serves its student too.
+def mean_targets(
+    teachers: list[Teacher],
+    pictures: Pictures,
+    augmentation: Augmentation | None,
+    *,
+    seed: int = 0,
+    progress: Progress = SILENT,
+) -> NDArray[np.float32]:
+    """The mean of what several teachers have a student answer; see :meth:`Teacher.targets`."""
+    total = sum(
+        teacher.targets(pictures, augmentation, seed=seed, progress=progress)
+        for teacher in teachers
+    )
+    return np.asarray(total / np.float32(len(teachers)), np.float32)
+
+
+def teachers_split(runs: list[RunFolder], dataset: DataSet) -> Split:
+    """How the teachers' data was divided: their validation part serves the student too.
 
     Raises:
-        UsageError: the teacher was trained on other data.
-        RunError: the run's files are damaged.
+        UsageError: a teacher was trained on other data, or two on other parts of it.
+        RunError: the runs' files are damaged.
     """
-    record = run.manifest().get("data", {})
-    if record.get("digest") != dataset.digest:
-        raise UsageError(
-            f"--teacher {run.path}: was trained on {record.get('name')}, not on this "
-            f"{dataset.name}; a student learns from the same pictures"
-        )
-    return load_split(run)
+    for run in runs:
+        record = run.manifest().get("data", {})
+        if record.get("digest") != dataset.digest:
+            raise UsageError(
+                f"--teacher {run.path}: was trained on {record.get('name')}, not on this "
+                f"{dataset.name}; a student learns from the same pictures"
+            )
+    first, *others = (load_split(run) for run in runs)
+    for run, split in zip(runs[1:], others, strict=True):
+        if not np.array_equal(split.validation, first.validation):
+            raise UsageError(
+                f"--teacher {run.path}: its validation part is not that of {runs[0].path}; train "
+                "all teachers with one --seed, or each with the first one as its --teacher"
+            )
+    return first
 
 
 def load_teacher(

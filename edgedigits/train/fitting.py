@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from edgedigits.errors import DataError, TrainingError
 from edgedigits.model_input import Range, Shape, model_input
 from edgedigits.progress import SILENT, Progress
 from edgedigits.tf_loader import import_tf_keras
+
+if TYPE_CHECKING:
+    from edgedigits.train.lessons import Lessons
 
 Schedule = Literal["constant", "cosine"]
 
@@ -75,25 +78,33 @@ def training_batches(
     input_shape: Shape,
     input_range: Range,
     targets: NDArray[np.float32] | None = None,
+    lessons: Lessons | None = None,
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64] | NDArray[np.float32]]]:
     """All steps of some epochs, each epoch in an order that follows from seed and epoch alone.
 
     Yields:
         float32 ``[b, *input_shape]`` and int64 ``[b]``, the labels, or float32 ``[b, classes]``,
-        the targets; the last step of an epoch may be smaller.
+        the targets; the last step of an epoch may be smaller. Lessons are used as they are, one
+        view an epoch, in place of pictures, augmentation and targets.
     """
     labels = pictures.labels
     assert labels is not None
     together = batch_size * max(1, AUGMENTED_AT_ONCE // batch_size)
     for epoch in epochs:
+        view = 0 if lessons is None else (epoch - 1) % len(lessons.images)
+        source = pictures.images if lessons is None else lessons.images[view]
         rng = np.random.default_rng([seed, epoch])
         order = rng.permutation(len(pictures))
         for start in range(0, len(order), together):
             chosen = order[start : start + together]
-            images = pictures.images[chosen]
-            if augmentation is not None:
-                images = augment(images, rng, augmentation)
-            wanted = labels[chosen] if targets is None else targets[chosen]
+            images = source[chosen]
+            wanted: NDArray[np.int64] | NDArray[np.float32]
+            if lessons is not None:
+                wanted = lessons.targets(view, chosen)
+            else:
+                wanted = labels[chosen] if targets is None else targets[chosen]
+                if augmentation is not None:
+                    images = augment(images, rng, augmentation)
             for step in range(0, len(chosen), batch_size):
                 part = slice(step, step + batch_size)
                 yield model_input(images[part], input_shape, input_range), wanted[part]
@@ -183,6 +194,7 @@ def fit(
     schedule: Schedule = "constant",
     augmentation: Augmentation | None = None,
     targets: NDArray[np.float32] | None = None,
+    lessons: Lessons | None = None,
     input_range: Range = (0.0, 1.0),
     input_shape: Shape | None = None,
     progress: Progress = SILENT,
@@ -206,6 +218,7 @@ def fit(
         schedule: ``"constant"``, or ``"cosine"``: falling to 0 over all steps.
         augmentation: how training pictures are changed; None: not at all.
         targets: float32 ``[n, classes]``, what to answer for each picture; None: its label.
+        lessons: what to learn from instead of training pictures, augmentation and targets.
         input_range: the model's values for pixel 0 and pixel 255.
         input_shape: None: the model's own.
         progress: told of every step and every epoch.
@@ -237,7 +250,7 @@ def fit(
             else learning_rate
         )
         losses = tf_keras.losses
-        dense = targets is not None
+        dense = targets is not None or lessons is not None
         loss = losses.CategoricalCrossentropy if dense else losses.SparseCategoricalCrossentropy
         model.compile(
             optimizer=tf_keras.optimizers.Adam(rate),
@@ -267,6 +280,7 @@ def fit(
             input_shape=input_shape,
             input_range=input_range,
             targets=targets,
+            lessons=lessons,
         ),
         steps_per_epoch=steps,
         initial_epoch=len(done),

@@ -39,8 +39,12 @@ class TrainSettings:
             the model that is kept: the same layers, learnt faster.
         init: a run folder or ``.keras`` file whose weights to start from, for every layer of the
             same name and shape; None: start from random weights.
-        teacher: a run on the same data, whose model's answers are learnt beside the labels; its
-            validation part is taken over, so that neither of the two has learnt from it.
+        teacher: a run on the same data, whose model's answers are learnt beside the labels, or
+            several with commas between; its validation part is taken over, so that neither of the
+            two has learnt from it.
+        views: changed copies of each picture that the teacher answers one by one, the student
+            learning one an epoch; 0: its mean answer for a picture, however it is changed.
+        temperature: by which the logarithms of its answers are divided, with views; above 0.
     """
 
     model: str
@@ -58,6 +62,8 @@ class TrainSettings:
     normalise: bool | None = None
     init: str | None = None
     teacher: str | None = None
+    views: int | None = None
+    temperature: float | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,8 @@ class Plan:
     normalise: bool = False
     init: str | None = None
     teacher: str | None = None
+    views: int = 0
+    temperature: float = 1.0
 
     @property
     def augmentation(self) -> Augmentation | None:
@@ -125,6 +133,8 @@ def plan(settings: TrainSettings) -> Plan:
         "seed": 0,
         "precision": "float32",
         "normalise": False,
+        "views": 0,
+        "temperature": 1.0,
         **_given(settings),
     }
     made = Plan(**filled)
@@ -145,7 +155,8 @@ def recorded_plan(run: RunFolder, settings: TrainSettings) -> Plan:
             f"{run.path}: was not made by 'edgedigits train'; there is nothing to resume"
         )
     try:
-        made = Plan(**{field.name: recorded[field.name] for field in fields(Plan)})
+        known = {"views": 0, "temperature": 1.0, **recorded}  # older runs have no such settings
+        made = Plan(**{field.name: known[field.name] for field in fields(Plan)})
     except KeyError as error:
         raise RunError(f"{run.manifest_file}: lacks the setting {error}; train again") from error
     for name, value in _given(settings).items():
@@ -171,6 +182,12 @@ def _check(settings: TrainSettings, made: Plan) -> None:
         raise UsageError(
             "--validation and --teacher exclude each other: the validation part is the teacher's"
         )
+    if settings.teacher is None and (settings.views or settings.temperature):
+        raise UsageError("--views and --temperature need a --teacher")
+    if made.views < 0:
+        raise UsageError(f"--views is {made.views}; it must be 0 or more")
+    if not made.temperature > 0:
+        raise UsageError(f"--temperature is {made.temperature:g}; it must be above 0")
     if made.early_stopping < 0:
         raise UsageError(f"--early-stopping is {made.early_stopping}; it must be 0 or more")
     if not 0 < made.augment_strength <= 1:

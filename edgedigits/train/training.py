@@ -27,7 +27,13 @@ from edgedigits.run import (
 )
 from edgedigits.run_data import RunData, apply_split, choose_split, data_record, load_run_data
 from edgedigits.tf_loader import import_tf_keras
-from edgedigits.train.distillation import Teacher, load_teacher, teacher_run, teachers_split
+from edgedigits.train.distillation import (
+    Teacher,
+    load_teacher,
+    mean_targets,
+    teacher_runs,
+    teachers_split,
+)
 from edgedigits.train.fitting import (
     EpochResult,
     best_epoch,
@@ -35,6 +41,7 @@ from edgedigits.train.fitting import (
     fit,
     measure,
 )
+from edgedigits.train.lessons import lessons
 from edgedigits.train.settings import Plan, TrainSettings, plan, recorded_plan
 from edgedigits.train.starting import init_file, start_from
 from edgedigits.train.state import (
@@ -122,7 +129,7 @@ def train(
     if made.init is not None:
         init_file(made.init)
     if made.teacher is not None:
-        teacher_run(made.teacher)
+        teacher_runs(made.teacher)
     check_new_run(path, overwrite=overwrite)
     import_tf_keras("training")
     dataset = load_data(made.data, data_dir=data_dir, progress=progress)
@@ -130,15 +137,15 @@ def train(
     if made.teacher is None:
         split = choose_split(dataset, made.validation, made.seed)
     else:
-        split = teachers_split(teacher_run(made.teacher), dataset)
+        split = teachers_split(teacher_runs(made.teacher), dataset)
         made = replace(made, validation=split.fraction)
     data = apply_split(dataset, split)
     model = _first_model(made, progress)  # before the folder, as what it starts from may not fit
-    teacher = _teacher(made)
+    teachers = _teachers(made)
     run = create_run(path, overwrite=overwrite)
     _write_manifest(run, made, data, data_record(dataset, made.data, data_dir))
     split.save(run)
-    return _train(run, made, data, model, teacher, (), progress)
+    return _train(run, made, data, model, teachers, (), progress)
 
 
 def resume(
@@ -173,13 +180,13 @@ def resume(
         raise UsageError(f"{path}: its training is complete; there is nothing to resume")
     import_tf_keras("training")
     data = load_run_data(run, data_dir=data_dir, progress=progress)
-    teacher = _teacher(made)
+    teachers = _teachers(made)
     steps = math.ceil(len(data.train) / made.batch_size)
     checkpoint = load_checkpoint(run, steps, _finisher(made))
     if checkpoint is None:
-        return _train(run, made, data, _first_model(made, progress), teacher, (), progress)
+        return _train(run, made, data, _first_model(made, progress), teachers, (), progress)
     progress.say(f"resuming {path} after epoch {len(checkpoint.results)} of {made.epochs}")
-    return _train(run, made, data, checkpoint.model, teacher, checkpoint.results, progress)
+    return _train(run, made, data, checkpoint.model, teachers, checkpoint.results, progress)
 
 
 def _write_manifest(run: RunFolder, made: Plan, data: RunData, record: dict[str, Any]) -> None:
@@ -199,7 +206,7 @@ def _write_manifest(run: RunFolder, made: Plan, data: RunData, record: dict[str,
         init_sha256=None if made.init is None else file_digest(init_file(made.init)),
         teacher_sha256=None
         if made.teacher is None
-        else file_digest(teacher_run(made.teacher).model_file()),
+        else ",".join(file_digest(run.model_file()) for run in teacher_runs(made.teacher)),
         pictures={
             "train": len(data.train),
             "validation": len(data.validation),
@@ -221,11 +228,14 @@ def _first_model(made: Plan, progress: Progress) -> Any:
     return model
 
 
-def _teacher(made: Plan) -> Teacher | None:
+def _teachers(made: Plan) -> list[Teacher]:
     if made.teacher is None:
-        return None
+        return []
     spec = get_model(made.model)
-    return load_teacher(teacher_run(made.teacher), spec.input_shape, spec.classes, made.precision)
+    return [
+        load_teacher(run, spec.input_shape, spec.classes, made.precision)
+        for run in teacher_runs(made.teacher)
+    ]
 
 
 def _train(
@@ -233,7 +243,7 @@ def _train(
     made: Plan,
     data: RunData,
     model: Any,
-    teacher: Teacher | None,
+    teachers: list[Teacher],
     done: tuple[EpochResult, ...],
     progress: Progress,
 ) -> TrainResult:
@@ -253,10 +263,20 @@ def _train(
 
     try:
         if not _enough(done, made.early_stopping):
-            targets = None
-            if teacher is not None:
-                targets = teacher.targets(
-                    data.train, made.augmentation, seed=made.seed, progress=progress
+            targets = taught = None
+            if teachers and made.views:
+                taught = lessons(
+                    teacher_runs(made.teacher or ""),
+                    teachers,
+                    data.train,
+                    made.augmentation,
+                    views=made.views,
+                    temperature=made.temperature,
+                    progress=progress,
+                )
+            elif teachers:
+                targets = mean_targets(
+                    teachers, data.train, made.augmentation, seed=made.seed, progress=progress
                 )
             fit(
                 model,
@@ -268,6 +288,7 @@ def _train(
                 schedule=made.schedule,
                 augmentation=made.augmentation,
                 targets=targets,
+                lessons=taught,
                 seed=made.seed,
                 progress=progress,
                 done=done,
