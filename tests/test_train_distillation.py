@@ -154,6 +154,89 @@ def test_a_teacher_in_bfloat16_answers_almost_the_same(taught: tuple[Path, RunFo
     assert 0 < np.abs(exact - rough).max() < 0.05
 
 
+def test_lessons_hold_the_answer_to_each_very_copy(
+    taught: tuple[Path, RunFolder], tmp_path: Path
+) -> None:
+    from edgedigits.train.distillation import load_teacher
+    from edgedigits.train.lessons import lessons
+
+    run, pictures = taught[1], some_digits(40)
+    teacher = load_teacher(run, (28, 28, 1), 10)
+    made = lessons([run], [teacher], pictures, DIGITS, views=3, temperature=2.0)
+    assert made.images.shape == (3, 40, 28, 28)
+    assert not np.array_equal(made.images[0], made.images[1])
+    chosen = np.array([7, 3])
+    answers = teacher.answers(np.asarray(made.images[2][chosen]))
+    soft = np.sqrt(answers)  # half of the logarithms
+    soft /= soft.sum(axis=1, keepdims=True)
+    assert pictures.labels is not None
+    expected = 0.9 * soft + 0.1 * np.eye(10)[pictures.labels[chosen]]
+    np.testing.assert_allclose(made.targets(2, chosen), expected, atol=2e-3)
+    files = {file: file.stat().st_mtime_ns for file in (run.path / "lessons").iterdir()}
+    assert len(files) == 2
+    lessons([run], [teacher], pictures, DIGITS, views=3, temperature=4.0)  # the same files again
+    assert {file: file.stat().st_mtime_ns for file in files} == files
+
+
+def test_each_epoch_learns_one_view(taught: tuple[Path, RunFolder]) -> None:
+    from edgedigits.train.fitting import training_batches
+    from edgedigits.train.lessons import Lessons
+
+    pictures = some_digits(6)
+    assert pictures.labels is not None
+    views = np.stack([np.full((6, 28, 28), value, np.uint8) for value in (51, 102)])
+    answers = np.log(np.full((2, 6, 10), 0.1, np.float16))
+    batches = training_batches(
+        pictures,
+        batch_size=6,
+        epochs=range(1, 4),
+        seed=0,
+        augmentation=DIGITS,
+        input_shape=(28, 28, 1),
+        input_range=(0.0, 1.0),
+        lessons=Lessons(views, answers, pictures.labels, 1.0, 1.0),
+    )
+    seen = [(float(images.min()), float(images.max()), wanted) for images, wanted in batches]
+    assert [low for low, _, _ in seen] == pytest.approx([0.2, 0.4, 0.2])
+    assert [low for low, _, _ in seen] == [high for _, high, _ in seen]
+    for _, _, wanted in seen:
+        np.testing.assert_allclose(wanted, 0.1, atol=1e-3)
+
+
+def test_several_teachers_must_share_their_validation_part(
+    taught: tuple[Path, RunFolder], tmp_path: Path
+) -> None:
+    npz, first = taught
+    born_again = train(
+        TrainSettings("tiny-cnn", str(npz), epochs=1, teacher=str(first.path)), tmp_path / "again"
+    ).run
+    student = train(
+        TrainSettings(
+            "tiny-cnn",
+            str(npz),
+            epochs=2,
+            augment=True,
+            teacher=f"{first.path},{born_again.path}",
+            views=2,
+            temperature=2.0,
+        ),
+        tmp_path / "student",
+    )
+    manifest = student.run.manifest()
+    assert (manifest["settings"]["views"], manifest["settings"]["temperature"]) == (2, 2.0)
+    assert len(manifest["teacher_sha256"].split(",")) == 2
+    stranger = train(
+        TrainSettings("tiny-cnn", str(npz), epochs=1, seed=77, validation=0.2), tmp_path / "other"
+    ).run
+    with pytest.raises(UsageError, match="its validation part is not that of"):
+        train(
+            TrainSettings("tiny-cnn", str(npz), teacher=f"{first.path},{stranger.path}"),
+            tmp_path / "never",
+        )
+    with pytest.raises(UsageError, match="--views and --temperature need a --teacher"):
+        train(TrainSettings("tiny-cnn", str(npz), views=4), tmp_path / "never")
+
+
 def test_the_command_takes_a_teacher(
     taught: tuple[Path, RunFolder], tmp_path: Path, run_cli: RunCli
 ) -> None:

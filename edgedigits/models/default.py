@@ -74,6 +74,6 @@ DIGIT_READER = ModelSpec(
         Dropout(0.2),
         Dense(12, activation="softmax"),
     ),
-    origin="Ours: ten digits, 'not a digit' and 'several digits', for 'edgedigits recognise' and 'camera'.",
+    origin="Ours: digits, none and several, for 'edgedigits recognise' and 'camera'.",
     training=TrainingDefaults(epochs=20, batch_size=128, learning_rate=0.002),
 )
