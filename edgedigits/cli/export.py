@@ -118,6 +118,13 @@ def export(
             "float32 on the validation part.",
         ),
     ] = None,
+    c_array: Annotated[
+        bool,
+        typer.Option(
+            "--c-array",
+            help="Also write each file that TensorFlow Lite Micro runs as C source and header.",
+        ),
+    ] = False,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -125,6 +132,7 @@ def export(
 
     Example: edgedigits export runs/a --int8
     """
+    from edgedigits.convert.c_array import check_c_array, write_c_arrays
     from edgedigits.convert.export import export as export_variants
     from edgedigits.convert.qat import QatSettings
     from edgedigits.gate import ExportRequest, judge_export, plan_export
@@ -151,14 +159,18 @@ def export(
     )
     opened = open_run(run)
     variants = plan_export(opened, request)
+    if c_array:
+        check_c_array(variants)
     require_training("export")
     with progress() as shown:
         data = load_run_data(opened, data_dir=data_dir, progress=shown)
         result = export_variants(
             opened, variants, data, qat=request.qat, data_dir=data_dir, progress=shown
         )
+        made = [exported.file for exported in result.exported] if c_array else []
+        arrays = write_c_arrays(made, shown.say)
     if as_json:
-        print_json(export_json(result))
+        print_json(export_json(result, arrays))
     else:
         stdout().print(export_rows(result))
     with progress() as shown:

@@ -9,6 +9,7 @@ from typing import Any
 from edgedigits.bench import Bench
 from edgedigits.calibration.record import CalibrationSet
 from edgedigits.calibration.stability import Stability
+from edgedigits.convert.c_array import CArrayFiles
 from edgedigits.convert.contents import Contents, TensorContents
 from edgedigits.convert.export import ExportResult
 from edgedigits.device.metadata import Metadata
@@ -90,12 +91,16 @@ def export_rows(result: ExportResult) -> Table:
     )
 
 
-def export_json(result: ExportResult) -> dict[str, Any]:
-    """An export as plain values."""
+def export_json(result: ExportResult, arrays: tuple[CArrayFiles, ...] = ()) -> dict[str, Any]:
+    """An export as plain values, with what was written as C."""
     return {
         "exported": [asdict(made) | {"file": str(made.file)} for made in result.exported],
         "failed": [asdict(failed) for failed in result.failed],
         "calibration_digest": result.calibration.digest,
+        "c_arrays": [
+            {"source": str(c.source), "header": str(c.header), "arena_bytes": c.arena_bytes}
+            for c in arrays
+        ],
     }
 
 
