@@ -1,10 +1,11 @@
-"""Put the figures of ``benchmarks/results`` into ``docs/benchmarks.md`` and the reference page.
+"""Put the figures of ``benchmarks/results`` into the pages of ``docs``.
 
     python benchmarks/render.py            writes the pages
     python benchmarks/render.py --check    exits with 1 when a page does not say what the files do
 
-In ``docs/benchmarks.md`` each table stands between two comments that name its result file; the text
-around it is written by hand. ``docs/reference-systems.md`` is rendered as a whole.
+In ``docs/benchmarks.md`` and ``docs/ladder.md`` each table stands between two comments that name
+its result file; the text around it is written by hand. ``docs/reference-systems.md`` is rendered as
+a whole.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from render_ladder import ladder
+
 from edgedigits.reproduce.markdown import table
 from edgedigits.reproduce.page import render_page
 from edgedigits.reproduce.rows import mean_and_spread
@@ -24,6 +27,7 @@ from edgedigits.reproduce.rows import mean_and_spread
 RESULTS = Path(__file__).parent / "results"
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = DOCS / "benchmarks.md"
+LADDER_PAGE = DOCS / "ladder.md"
 REFERENCE_PAGE = DOCS / "reference-systems.md"
 
 Document = dict[str, Any]
@@ -238,7 +242,9 @@ def recogniser_speed(document: Document) -> str:
     return "\n\n".join([*parts, measured_on(document)])
 
 
-RENDERERS: dict[str, Callable[[Document], str]] = {
+Renderers = dict[str, Callable[[Document], str]]
+
+RENDERERS: Renderers = {
     "mnist-variants": mnist_variants,
     "evaluate-speed": evaluate_speed,
     "startup": startup,
@@ -249,13 +255,17 @@ RENDERERS: dict[str, Callable[[Document], str]] = {
 }
 
 
-def rendered(page: str) -> str:
+PAGES: dict[Path, Renderers] = {PAGE: RENDERERS, LADDER_PAGE: {"ladder": ladder}}
+
+
+def rendered(path: Path, renderers: Renderers) -> str:
     """The page with every table as the result files have it."""
-    for name, render in RENDERERS.items():
+    page = path.read_text(encoding="utf-8")
+    for name, render in renderers.items():
         begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
         head, found, rest = page.partition(begin)
         if not found or end not in rest:
-            raise SystemExit(f"{PAGE}: lacks the comments around {name}")
+            raise SystemExit(f"{path}: lacks the comments around {name}")
         result = RESULTS / f"{name}.json"
         if not result.exists():
             raise SystemExit(f"{result}: not there; run the benchmark that writes it")
@@ -269,10 +279,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; say if it differs")
     check = parser.parse_args().check
-    wanted = {
-        PAGE: rendered(PAGE.read_text(encoding="utf-8")),
-        REFERENCE_PAGE: render_page(RESULTS / "reference", "../benchmarks/results/reference"),
-    }
+    wanted = {path: rendered(path, renderers) for path, renderers in PAGES.items()}
+    wanted[REFERENCE_PAGE] = render_page(RESULTS / "reference", "../benchmarks/results/reference")
     for page, text in wanted.items():
         if not check:
             page.write_text(text, encoding="utf-8")
