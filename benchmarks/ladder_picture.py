@@ -28,9 +28,10 @@ Document = dict[str, Any]
 FLOAT_BYTES = 4
 TICKS = (90, 92, 94, 95, 96, 97, 98, 98.5, 99, 99.3, 99.5, 99.7, 99.8, 99.9)
 CAPTION = (
-    "Filled: whole .tflite files, int8, epoch and file chosen on validation pictures; mean and range "
-    "over the seeds.\nHollow: published by others; mostly the best epoch on the test set, float, one "
-    "run each. Their bytes are weights alone (float: 4 a parameter),\nwithout code or container."
+    "Filled: whole .tflite files, int8, epoch and file chosen on validation pictures; mean and "
+    "range over the seeds.\nHollow: published by others; mostly the best epoch on the test set, "
+    "float, one run each. Their bytes are weights alone (float: 4 a parameter),\n"
+    "without code or container."
 )
 
 

@@ -50,7 +50,8 @@ def files(document: Document) -> str:
     """Each file: size, accuracy of the file itself and over the seeds, latency, memory."""
     headings = [
         "file", "data", "bytes", "parameters", "this file, %", "all seeds, %",
-        "float, all seeds, %", "µs", "of mnist-cnn's", "arena, planned", "with margin", "Micro's own",
+        "float, all seeds, %", "µs", "of mnist-cnn's", "arena, planned",
+        "with margin", "Micro's own",
     ]  # fmt: skip
     rows = [
         [
