@@ -59,6 +59,20 @@ def test_a_tensor_that_is_read_later_stays_beside_all_in_between() -> None:
     assert arena.head == 80 + 64 + 32
 
 
+def test_inputs_live_from_the_start_and_outputs_to_the_end() -> None:
+    graph = Graph()
+    a, late, early, b, c = (graph.tensor([1, size], "INT8") for size in (16, 96, 80, 64, 32))
+    graph.op("ABS", [a], [early])
+    graph.op("ABS", [a], [b])
+    graph.op("ADD", [b, late], [c])
+    graph.ends([a, late], [early, c])
+    arena = planned(graph.bytes())
+    # All of late, early and b live at once; c takes the place of a, which lives no longer.
+    assert offsets(arena) == {a: 240, late: 0, early: 96, b: 176, c: 240}
+    lives = {placed.tensor: (placed.first, placed.last) for placed in arena.tensors}
+    assert lives == {a: (0, 2), late: (0, 3), early: (1, 3), b: (2, 3), c: (3, 3)}
+
+
 def test_of_equal_tensors_the_later_is_placed_first() -> None:
     assert offsets(planned(chain(16, 16))) == {0: 16, 1: 0}
 

@@ -59,6 +59,16 @@ def test_the_compiled_array_is_the_file(tmp_path: Path) -> None:
 
 
 @needs_compiler
+def test_the_array_asks_for_its_alignment(tmp_path: Path) -> None:
+    # Compilers align long arrays anyway: what the declaration asks for is what counts.
+    assert COMPILER is not None
+    write_c_array(Path(shutil.copy(reader_file(), tmp_path)))
+    asked = '_Static_assert(__alignof__(digit_reader_model) == 16, "not aligned");\n'
+    write(tmp_path / "asked.c", f'#include "digit_reader_model.c"\n{asked}'.encode())
+    subprocess.run([COMPILER, "-std=gnu11", "-c", "asked.c"], cwd=tmp_path, check=True)
+
+
+@needs_compiler
 def test_the_same_source_compiles_as_cplusplus(tmp_path: Path) -> None:
     if shutil.which("c++") is None:
         pytest.skip("no C++ compiler 'c++' is installed")
