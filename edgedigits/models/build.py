@@ -102,7 +102,7 @@ def _keras_layer(keras: Any, layer: our.Layer, **common: Any) -> Any:
     if isinstance(layer, our.MaxPool):
         return keras.MaxPooling2D(layer.size, strides=layer.stride, **common)
     if isinstance(layer, our.BatchNorm):
-        return keras.BatchNormalization(**common)
+        return keras.BatchNormalization(momentum=layer.momentum, **common)
     if isinstance(layer, our.Activation):
         return keras.Activation(layer.function, **common)
     if isinstance(layer, our.Dropout):

@@ -151,8 +151,13 @@ class GlobalPool:
 
 @dataclass(frozen=True)
 class BatchNorm:
-    """Batch normalisation over the last axis: scale and offset learnt, mean and variance kept."""
+    """Batch normalisation over the last axis: scale and offset learnt, mean and variance kept.
 
+    Attributes:
+        momentum: share of the kept mean and variance that a step leaves as it was.
+    """
+
+    momentum: float = 0.99
     kind = "norm"
 
     def output_shape(self, shape: Shape) -> Shape:
