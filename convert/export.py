@@ -25,13 +25,16 @@ from edgedigits.calibration.make import (
 from edgedigits.calibration.record import CalibrationSet
 from edgedigits.convert.qat import QatSettings
 from edgedigits.convert.recipes import SOURCES, Variant, plan
+from edgedigits.convert.slim import slim
 from edgedigits.convert.stamp import stamp
 from edgedigits.convert.worker import Task
 from edgedigits.device.classifier import Classifier
+from edgedigits.device.metadata import read_metadata
+from edgedigits.device.sidecar import sidecar, sidecar_file
 from edgedigits.errors import ConversionError, UsageError
 from edgedigits.progress import SILENT, Progress
 from edgedigits.rejection import FIT_SEED, knows_digits, rejection_of
-from edgedigits.run import RunFolder, child_environment, file_digest, writing
+from edgedigits.run import RunFolder, child_environment, file_digest, write_json, writing
 from edgedigits.run_data import RunData
 
 WORK_PREFIX = ".export-"  # then the process: work folders of those that were killed are removed
@@ -66,13 +69,19 @@ class ExportResult:
 
 
 def choose_variants(
-    run: RunFolder, names: list[str], *, everything: bool, source: str | None = None
+    run: RunFolder,
+    names: list[str],
+    *,
+    everything: bool,
+    source: str | None = None,
+    slim: bool = False,
 ) -> list[Variant]:
     """What to make of which of the run's Keras models.
 
     Args:
         names: recipes asked for. everything: also all recipes that run at speed.
         source: ``model``, ``pruned`` or ``channels``; None: every one that the run holds.
+        slim: leave names and metadata out of the files.
 
     Raises:
         UsageError: nothing or something unknown was asked for, or the run lacks the source.
@@ -82,7 +91,8 @@ def choose_variants(
     if source is not None and not run.model_file(source).is_file():
         raise UsageError(f"--source {source}: {run.path} holds no {source}.keras; prune it first")
     present = [name for name in SOURCES if run.model_file(name).is_file()]
-    return plan(names, present if source is None else [source], everything=everything)
+    sources = present if source is None else [source]
+    return plan(names, sources, everything=everything, slim=slim)
 
 
 def export(
@@ -96,7 +106,8 @@ def export(
 ) -> ExportResult:
     """Make the variants; each file takes its place only when it is whole and checked.
 
-    A run without a calibration set gets the default one first.
+    A run without a calibration set gets the default one first. A slim file has what is known of it
+    in a JSON file beside it.
 
     Args:
         variants: from ``recipes.plan``.
@@ -119,14 +130,18 @@ def export(
             )
             for variant in variants
         ]
+        slimmed = {variant.name for variant in variants if variant.slim}
         exported, failed = [], []
         for event in run_child(run, tasks, folder, qat=qat, data_dir=data_dir, progress=progress):
             if event["event"] == "failed":
                 failed.append(Failed(event["variant"], event["message"]))
                 progress.say(f"not exported: {event['message']}")
             else:
-                _set_threshold(folder / f"{event['variant']}.tflite", data)
-                made = _put_in_place(run, folder, event)
+                file = folder / f"{event['variant']}.tflite"
+                _set_threshold(file, data)
+                if event["variant"] in slimmed:
+                    _slim_with_sidecar(file)
+                made = _put_in_place(run, file, event)
                 exported.append(made)
                 progress.say(f"{made.file}  {made.bytes:,} bytes")
     return ExportResult(tuple(exported), tuple(failed), calibration)
@@ -271,11 +286,23 @@ def _set_threshold(file: Path, data: RunData) -> None:
         file.write_bytes(stamp(file.read_bytes(), metadata))
 
 
-def _put_in_place(run: RunFolder, folder: Path, event: dict[str, Any]) -> Exported:
-    made = folder / f"{event['variant']}.tflite"
+def _slim_with_sidecar(file: Path) -> None:
+    """Slim a stamped file; its metadata goes into the JSON file beside it."""
+    data = file.read_bytes()
+    metadata = read_metadata(data)
+    assert metadata is not None
+    data = slim(data, str(file))
+    with writing(file):
+        file.write_bytes(data)
+    write_json(sidecar_file(file), sidecar(data, metadata))
+
+
+def _put_in_place(run: RunFolder, made: Path, event: dict[str, Any]) -> Exported:
     target = run.export_file(event["variant"])
     with writing(target):
         target.parent.mkdir(exist_ok=True)
+        if sidecar_file(made).is_file():
+            sidecar_file(made).replace(sidecar_file(target))
         made.replace(target)
     return Exported(
         variant=event["variant"],

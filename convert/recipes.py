@@ -119,19 +119,22 @@ RECIPES: dict[str, Recipe] = {
 }
 
 SOURCES = ("model", "pruned", "channels")
+SLIM = "-slim"  # ends the name of a variant whose names and metadata are left out
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One file to make: a recipe applied to one of the run's Keras models."""
+    """One file to make: a recipe applied to one of the run's Keras models, slimmed or not."""
 
     source: str
     recipe: Recipe
+    slim: bool = False
 
     @property
     def name(self) -> str:
-        """``int8`` for the trained model, ``pruned-int8`` for a derived one."""
-        return self.recipe.name if self.source == "model" else f"{self.source}-{self.recipe.name}"
+        """``int8`` for the trained model, ``pruned-int8`` for a derived one; ``int8-slim``."""
+        name = self.recipe.name if self.source == "model" else f"{self.source}-{self.recipe.name}"
+        return name + SLIM * self.slim
 
 
 def find_recipe(name: str) -> Recipe:
@@ -143,18 +146,22 @@ def find_recipe(name: str) -> Recipe:
 
 def recipe_of_variant(variant: str) -> Recipe | None:
     """The recipe behind a variant's name such as ``pruned-int8``, or None for a foreign name."""
+    variant = variant.removesuffix(SLIM)
     for source in SOURCES[1:]:
         variant = variant.removeprefix(f"{source}-")
     return RECIPES.get(variant)
 
 
-def plan(names: list[str], sources: list[str], *, everything: bool) -> list[Variant]:
+def plan(
+    names: list[str], sources: list[str], *, everything: bool, slim: bool = False
+) -> list[Variant]:
     """The variants to make, in a fixed order.
 
     Args:
         names: recipes asked for by name; made of every source.
         sources: the Keras models that the run holds, ``model`` first.
         everything: also all recipes that run at speed; of derived models only float32 and int8.
+        slim: leave names and metadata out of the files.
 
     Raises:
         UsageError: nothing was asked for, or an unknown recipe.
@@ -173,5 +180,5 @@ def plan(names: list[str], sources: list[str], *, everything: bool) -> list[Vari
             # Quantisation-aware training would undo the zeros of a pruned model.
             named = recipe.name in asked and not (derived and recipe.trains)
             if automatic or named:
-                variants.append(Variant(source, recipe))
+                variants.append(Variant(source, recipe, slim))
     return variants

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from edgedigits.convert.contents import Contents, read_contents
-from edgedigits.device.metadata import is_unchanged, read_model_bytes
+from edgedigits.device.metadata import read_model_bytes
+from edgedigits.device.sidecar import is_as_written
 from edgedigits.device.trial import run_trial, try_in_child
 
 
@@ -17,7 +18,7 @@ def inspect_file(path: Path) -> tuple[bytes, Contents]:
         UsageError: no such file. ModelFileError: it cannot be parsed, and why.
     """
     data = read_model_bytes(path)
-    if not is_unchanged(data):
+    if not is_as_written(path, data):
         try_in_child(path, module="edgedigits.convert.trial")
     return data, read_contents(data, str(path))
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from edgedigits.device.delegate import why_not
 from edgedigits.device.interpreter import Interpreter, Kernels, Tensor, read_file
-from edgedigits.device.metadata import Metadata, read_metadata, read_model_bytes
+from edgedigits.device.metadata import Metadata, read_model_bytes
+from edgedigits.device.sidecar import file_metadata
 from edgedigits.errors import ModelFileError
 from edgedigits.model_input import model_pixels, picture_shape
 from edgedigits.preprocess import Preprocessing
@@ -79,7 +80,7 @@ class Classifier:
         say: told of a delegate that cannot be used.
 
     Attributes:
-        metadata: what the file says of itself, or None for a foreign file.
+        metadata: what the file, or the JSON file beside it, says of it, or None for a foreign file.
         classes: width of the head.
         assumptions: what had to be assumed because the file does not say it.
 
@@ -102,7 +103,7 @@ class Classifier:
             delegate = None
         data = read_model_bytes(path) if delegate else read_file(path, trust=trust)
         self.path = path
-        self.metadata: Metadata | None = read_metadata(data)
+        self.metadata: Metadata | None = file_metadata(path, data)
         self.interpreter = Interpreter(
             data, str(path), threads=threads, kernels=kernels, delegate=delegate
         )

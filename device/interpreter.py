@@ -176,11 +176,12 @@ def read_file(path: Path, *, trust: bool = False) -> bytes:
     Raises:
         UsageError: no such file. ModelFileError: it cannot be used, and why.
     """
-    from edgedigits.device.metadata import is_unchanged, read_model_bytes
+    from edgedigits.device.metadata import read_model_bytes
+    from edgedigits.device.sidecar import is_as_written
     from edgedigits.device.trial import try_in_child
 
     data = read_model_bytes(path)
-    if not trust and not is_unchanged(data):
+    if not trust and not is_as_written(path, data):
         try_in_child(path)
     return data
 

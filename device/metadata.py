@@ -171,8 +171,13 @@ def read_metadata(data: bytes) -> Metadata | None:
     blob = _metadata_blob(data)
     if blob is None:
         return None
+    return metadata_of_text(blob)
+
+
+def metadata_of_text(text: bytes) -> Metadata | None:
+    """Metadata as JSON, or None where it cannot be understood."""
     try:
-        return Metadata.from_json(json.loads(blob))
+        return Metadata.from_json(json.loads(text))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
         return None
 

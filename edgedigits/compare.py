@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from edgedigits.camera_check import check_camera, found_scenes
-from edgedigits.convert.recipes import RECIPES, SOURCES, recipe_of_variant
+from edgedigits.convert.recipes import RECIPES, SLIM, SOURCES, recipe_of_variant
 from edgedigits.data.split import stratified_sample
 from edgedigits.device.classifier import Classifier
 from edgedigits.device.latency import Latency, measure_latency
@@ -199,10 +199,10 @@ def _check_names(
 def _files(run: RunFolder) -> list[Path]:
     order = {name: i for i, name in enumerate(RECIPES)}
 
-    def place(file: Path) -> tuple[bool, str, int]:
+    def place(file: Path) -> tuple[bool, str, int, str]:
         recipe = recipe_of_variant(file.stem)
-        source = file.stem.removesuffix("" if recipe is None else recipe.name)
-        return recipe is None, source, 0 if recipe is None else order[recipe.name]
+        source = file.stem.removesuffix(SLIM).removesuffix("" if recipe is None else recipe.name)
+        return recipe is None, source, 0 if recipe is None else order[recipe.name], file.stem
 
     files = sorted(run.exports.glob("*.tflite"), key=place)
     if not files:

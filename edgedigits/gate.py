@@ -8,7 +8,7 @@ from pathlib import Path
 from edgedigits.compare import REFERENCE, Comparison, compare
 from edgedigits.convert.export import ExportResult, choose_variants
 from edgedigits.convert.qat import QatSettings
-from edgedigits.convert.recipes import Variant
+from edgedigits.convert.recipes import SLIM, Variant
 from edgedigits.errors import ConversionError, QualityError, UsageError
 from edgedigits.progress import SILENT, Progress
 from edgedigits.run import RunFolder
@@ -21,6 +21,7 @@ class ExportRequest:
     Attributes:
         names: recipes by name. everything: also all recipes that run at speed.
         source: only of ``model``, ``pruned`` or ``channels``; None: of all that the run holds.
+        slim: leave names and metadata out of the files.
         qat: how ``qat-int8`` is fine-tuned.
         max_drop: percentage points that a variant may lose on the validation part; None: any.
     """
@@ -28,6 +29,7 @@ class ExportRequest:
     names: tuple[str, ...]
     everything: bool = False
     source: str | None = None
+    slim: bool = False
     qat: QatSettings = field(default_factory=QatSettings)
     max_drop: float | None = None
 
@@ -41,13 +43,18 @@ def plan_export(run: RunFolder, request: ExportRequest) -> list[Variant]:
     if request.qat.epochs < 1:
         raise UsageError(f"--qat-epochs {request.qat.epochs}: must be 1 or more")
     variants = choose_variants(
-        run, list(request.names), everything=request.everything, source=request.source
+        run,
+        list(request.names),
+        everything=request.everything,
+        source=request.source,
+        slim=request.slim,
     )
     if request.max_drop is not None:
         _check_limit(request.max_drop)
         made = {variant.name for variant in variants}
         if REFERENCE not in made and not run.export_file(REFERENCE).is_file():
-            raise UsageError("--max-drop: there is no float32 file to compare with; add --float32")
+            fix = "export --float32 without --slim first" if request.slim else "add --float32"
+            raise UsageError(f"--max-drop: there is no float32 file to compare with; {fix}")
     return variants
 
 
@@ -69,7 +76,9 @@ def judge_export(
     grave = [
         failed
         for failed in result.failed
-        if not request.everything or failed.variant in request.names or not result.exported
+        if not request.everything
+        or failed.variant.removesuffix(SLIM) in request.names
+        or not result.exported
     ]
     if grave:
         raise ConversionError("; ".join(failed.message for failed in grave))

@@ -191,11 +191,11 @@ def inspect(file: FileArgument, as_json: JsonOption = False) -> None:
     Example: edgedigits inspect runs/a/exports/int8.tflite
     """
     from edgedigits.convert.trial import inspect_file
-    from edgedigits.device.metadata import read_metadata
+    from edgedigits.device.sidecar import file_metadata
     from edgedigits.report.conversion import contents_json, contents_rows
 
     data, contents = inspect_file(file)
-    metadata = read_metadata(data)
+    metadata = file_metadata(file, data)
     if as_json:
         print_json(contents_json(file, contents, metadata))
         return

@@ -109,6 +109,14 @@ def export(
         str | None,
         typer.Option(metavar="MODEL", help="Only of model, pruned or channels. Default: of all."),
     ] = None,
+    slim: Annotated[
+        bool,
+        typer.Option(
+            "--slim",
+            help="Smallest files, VARIANT-slim.tflite: without layer names, so off by default; "
+            "what is known of one goes into VARIANT-slim.json, which has to stay beside it.",
+        ),
+    ] = False,
     qat_epochs: Annotated[int, typer.Option(help="Passes over the data for --qat.")] = 2,
     max_drop: Annotated[
         float | None,
@@ -154,6 +162,7 @@ def export(
         names=tuple(name for name, wanted in asked.items() if wanted),
         everything=everything,
         source=source,
+        slim=slim,
         qat=QatSettings(epochs=qat_epochs),
         max_drop=max_drop,
     )
