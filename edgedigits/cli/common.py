@@ -36,6 +36,7 @@ DataDirOption = Annotated[
         help="Where downloaded data lies, for example FOLDER/mnist/*-ubyte.gz.",
     ),
 ]
+FILE_HELP = "A .tflite file, or the name of a shipped one."
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 

@@ -9,6 +9,7 @@ import typer
 
 from edgedigits.cli.common import (
     DATA_HELP,
+    FILE_HELP,
     DataDirOption,
     DataOption,
     JsonOption,
@@ -17,7 +18,7 @@ from edgedigits.cli.common import (
     stdout,
 )
 
-FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A .tflite file.")]
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help=FILE_HELP)]
 
 
 def evaluate(
@@ -59,10 +60,11 @@ def evaluate(
     from edgedigits.evaluate import evaluate_file
     from edgedigits.report.documents import evaluation_json
     from edgedigits.report.tables import evaluation_view
+    from edgedigits.zoo import resolve_file
 
     with progress() as shown:
         evaluation, part = evaluate_file(
-            file,
+            resolve_file(file),
             data,
             split=split,
             limit=limit,
@@ -107,10 +109,11 @@ def predict(
     """
     from edgedigits.predict import predict_file
     from edgedigits.report.predictions import predictions_json, predictions_view
+    from edgedigits.zoo import resolve_file
 
     with progress() as shown:
         predictions = predict_file(
-            file,
+            resolve_file(file),
             data,
             out,
             split=split,
@@ -193,7 +196,9 @@ def inspect(file: FileArgument, as_json: JsonOption = False) -> None:
     from edgedigits.convert.trial import inspect_file
     from edgedigits.device.sidecar import file_metadata
     from edgedigits.report.conversion import contents_json, contents_rows
+    from edgedigits.zoo import resolve_file
 
+    file = resolve_file(file)
     data, contents = inspect_file(file)
     metadata = file_metadata(file, data)
     if as_json:
@@ -210,7 +215,9 @@ def inspect(file: FileArgument, as_json: JsonOption = False) -> None:
 
 
 def bench(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="One or more .tflite files.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE", help="Files, or names of shipped ones.")
+    ],
     threads: Annotated[
         list[int] | None, typer.Option(help="Processor threads; may be given several times.")
     ] = None,
@@ -223,8 +230,10 @@ def bench(
     """
     from edgedigits.bench import bench_files
     from edgedigits.report.conversion import latency_json, latency_rows
+    from edgedigits.zoo import resolve_file
 
-    result = bench_files(files, threads=threads or [1], rounds=rounds)
+    found = [resolve_file(file) for file in files]
+    result = bench_files(found, threads=threads or [1], rounds=rounds)
     if as_json:
         print_json(latency_json(result))
     else:

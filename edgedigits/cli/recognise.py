@@ -16,7 +16,7 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         metavar="FILE",
-        help="A .tflite file of digits. Default: the one that comes with it.",
+        help="A .tflite file of digits, or the name of a shipped one. Default: digit-reader.",
     ),
 ]
 ThresholdOption = Annotated[
@@ -72,12 +72,12 @@ def recognise(
     from edgedigits.device.opening import open_recogniser
     from edgedigits.device.outputs import json_line
     from edgedigits.device.pictures import check_pictures, recognise_pictures
-    from edgedigits.zoo import reader_file
+    from edgedigits.zoo import reader_file, resolve_file
 
     check_pictures(pictures, out)
     with progress() as shown:
         recogniser = open_recogniser(
-            model or reader_file(),
+            reader_file() if model is None else resolve_file(model),
             threshold=threshold,
             threads=threads,
             delegate=delegate,
@@ -135,7 +135,7 @@ def camera(
     """
     from edgedigits.device.camera import CameraOptions, run_camera
     from edgedigits.device.opening import open_recogniser
-    from edgedigits.zoo import reader_file
+    from edgedigits.zoo import reader_file, resolve_file
 
     options = CameraOptions(
         source=source,
@@ -153,7 +153,7 @@ def camera(
     )
     with progress() as shown:
         recogniser = open_recogniser(
-            model or reader_file(),
+            reader_file() if model is None else resolve_file(model),
             threshold=threshold,
             threads=threads,
             delegate=delegate,
