@@ -8,7 +8,8 @@ Each step of the work reads and writes named files of one folder::
       model.keras          the float model; pruned.keras and channels.keras beside it
       history.json         loss and accuracy by epoch
       calibration.json     the calibration set: indices, class counts, method, seed, digest
-      exports/VARIANT.tflite   VARIANT_model.c and VARIANT_model.h beside it, with --c-array
+      exports/VARIANT.tflite  and VARIANT-slim.json beside VARIANT-slim.tflite;
+                          VARIANT_model.c and VARIANT_model.h, with --c-array
       evaluations/VARIANT.json
       report/              pictures and report.html
 """

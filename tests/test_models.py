@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import RunCli
 
+from edgedigits.bench import Bench, BenchRow
+from edgedigits.device.latency import Latency
 from edgedigits.errors import UsageError
 from edgedigits.models.layers import BatchNorm, Conv, Dense, Flatten, MaxPool, describe
 from edgedigits.models.registry import MODELS, get_model
+from edgedigits.report.shipped import shipped_json, shipped_rows
+from edgedigits.zoo import SeedResult, ZooEntry, zoo_entry, zoo_files
 
 # Output shape and parameters of each layer, as published.
 FASHION_CNN = [
@@ -140,8 +146,72 @@ def test_models_command_needs_no_tensorflow() -> None:
     assert rows["mnist-cnn"]["input_shape"] == [28, 28, 1]
     assert rows["mnist-cnn"]["float32_bytes"] == 4 * 1_674_570
     assert rows["alexnet-number"]["classes"] == 35
+    files = {file["name"]: file for row in rows.values() for file in row["files"]}
+    assert files.keys() == zoo_files().keys()
+    entry = zoo_entry("digit-reader")
+    reader = files["digit-reader"]
+    assert reader in rows["digit-reader"]["files"]
+    assert (reader["bytes"], reader["macs"]) == (entry.path.stat().st_size, entry.macs)
+    assert reader["latency_us_p50"] is None
     table = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "82,300,195" in table.stdout
+    assert f"digit-reader  {entry.data}" in table.stdout
+
+
+def test_models_measures_the_shipped_files_where_asked(run_cli: RunCli) -> None:
+    code, out, error = run_cli("models", "--latency", "--json")
+    assert code == 0, error
+    files = [file for row in json.loads(out) for file in row["files"]]
+    assert len(files) == len(zoo_files())
+    assert all(0 < file["latency_us_p50"] <= file["latency_us_p95"] for file in files)
+
+
+def _shipped(name: str, tests: list[float | None], arena: int | None) -> ZooEntry:
+    seeds = tuple(SeedResult(n, None, test, None, None) for n, test in enumerate(tests))
+    return ZooEntry(
+        name=name,
+        path=Path(f"{name}.tflite"),
+        bytes=7_654,
+        sha256="0",
+        commands=(),
+        model="tiny-cnn",
+        parameters=5_432,
+        macs=1_234_567,
+        arena_bytes=arena,
+        data="mnist",
+        seeds=seeds,
+        shipped_seed=0,
+        metadata={},
+    )
+
+
+def test_the_table_of_shipped_files() -> None:
+    entries = [
+        _shipped("three", [0.99, 0.98, 0.97], 9_000),
+        _shipped("one", [0.5, None], None),
+        _shipped("none", [None], None),
+    ]
+    latencies = [Latency(12.34, 56.78, 9, ()), Latency(1.0, 2.0, 9, ()), Latency(3.0, 4.0, 9, ())]
+    bench = Bench(
+        tuple(
+            BenchRow(entry.path, 1, speed) for entry, speed in zip(entries, latencies, strict=True)
+        ),
+        "a processor",
+    )
+    same = ("mnist", "5,432", "1,234,567", "7,654")
+    table = shipped_rows(entries, bench)
+    assert table.rows == (
+        ("three", *same, "9,000", "98.00 ± 1.00 (3)", "12.3", "56.8"),
+        ("one", *same, "–", "50.00 (1)", "1.0", "2.0"),
+        ("none", *same, "–", "–", "3.0", "4.0"),
+    )
+    assert len(table.columns) == 9
+    assert "a processor" in table.title
+    assert [row[:7] for row in table.rows] == list(shipped_rows(entries).rows)
+    first, _, last = shipped_json(entries)
+    assert first["accuracy"] == pytest.approx(0.98)
+    assert first["accuracy_deviation"] == pytest.approx(0.01)
+    assert (last["accuracy"], last["accuracy_deviation"], last["accuracy_seeds"]) == (None, None, 0)
 
 
 def _assert_built_as_described(name: str) -> Any:

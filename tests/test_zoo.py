@@ -18,6 +18,7 @@ import edgedigits.zoo
 from edgedigits.device.classifier import Classifier
 from edgedigits.device.sidecar import is_as_written
 from edgedigits.errors import ModelFileError, UsageError
+from edgedigits.models.registry import MODELS
 from edgedigits.zoo import Spread, copy_out, resolve_file, spread, zoo_entry, zoo_file, zoo_files
 
 FILES = sorted(Path(edgedigits.zoo.__file__).parent.glob("*.tflite"))
@@ -50,8 +51,9 @@ def test_an_entry_is_its_document(file: Path) -> None:
     assert (entry.path, entry.bytes) == (file, file.stat().st_size)
     assert entry.shipped_seed in [seed.seed for seed in entry.seeds]
     assert entry.data == entry.metadata["data"]
-    assert 0 < entry.parameters < entry.bytes  # int8 and int4: a byte a number, or less, and more
+    assert 0 < entry.parameters < 2 * entry.bytes  # at least four bits a number
     assert entry.macs > entry.parameters
+    assert entry.model in MODELS  # 'edgedigits models --json' lists files by model
     assert zoo_file(file.stem) == resolve_file(file.stem) == file
 
 
@@ -157,3 +159,29 @@ def test_copied_out_whole_and_not_over_another_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--out .*mine: the file's name must end in \.tflite"):
         copy_out("digit-reader", tmp_path / "mine")
     assert sorted(path.name for path in target.parent.iterdir()) == ["mine.json", "mine.tflite"]
+
+
+def test_export_from_zoo(run_cli: RunCli, tmp_path: Path) -> None:
+    call = ("export", "--from-zoo", "digit-reader", "--out", "a.tflite")
+    code, out, error = run_cli(*call, "--json", cwd=tmp_path)
+    assert code == 0, error
+    (made,) = json.loads(out)["exported"]
+    data = (tmp_path / "a.tflite").read_bytes()
+    assert made["sha256"] == hashlib.sha256(data).hexdigest() == zoo_entry("digit-reader").sha256
+    assert json.loads((tmp_path / "a.json").read_text())["sha256"] == made["sha256"]
+    refused = {
+        call: "a.tflite: already exists; add --overwrite",
+        ("export", "--from-zoo", "digit-raeder", "--out", "b.tflite"): "did you mean",
+        ("export", "--from-zoo", "digit-reader"): "add --out FILE.tflite",
+        (*call, "--int8"): "--from-zoo writes a shipped file as it is",
+        (*call, "runs/a"): "--from-zoo writes a shipped file as it is",
+        ("export",): "no RUN: name a run folder",
+        ("export", "runs/a", "--int8", "--out", "b.tflite"): "--out and --overwrite go with",
+    }
+    for words, expected in refused.items():
+        code, out, error = run_cli(*words, cwd=tmp_path)
+        assert (code, out) == (2, ""), words
+        assert expected in error, words
+    code, out, error = run_cli(*call, "--overwrite", cwd=tmp_path)
+    assert code == 0, error
+    assert "a.json says how it was made" in out

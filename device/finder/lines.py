@@ -121,9 +121,7 @@ def _taken_out(contrast: U8, lines: tuple[Line, ...], faint: float) -> tuple[U8,
     kept = cv2.bitwise_or(crossing, np.asarray(darker, np.uint8))
     left = cv2.bitwise_or(cv2.bitwise_and(mask, cv2.bitwise_not(band)), cv2.bitwise_and(kept, mask))
     # A stroke that reaches a line from both sides goes on across it.
-    reach = cv2.getStructuringElement(
-        cv2.MORPH_ELLIPSE, (max(3, thickness // 2), thickness + 2)
-    )
+    reach = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(3, thickness // 2), thickness + 2))
     bridged = cv2.morphologyEx(left, cv2.MORPH_CLOSE, reach)
     gone = cv2.bitwise_and(lined, cv2.bitwise_not(cv2.bitwise_or(kept, bridged)))
     return np.asarray(cv2.bitwise_and(contrast, cv2.bitwise_not(gone)), np.uint8), usual

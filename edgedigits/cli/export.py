@@ -83,7 +83,9 @@ def calibrate(
 
 
 def export(
-    run: RunArgument,
+    run: Annotated[
+        Path | None, typer.Argument(metavar="RUN", help="A run folder; none with --from-zoo.")
+    ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="int8 throughout, in and out.")] = False,
     float32: Annotated[bool, typer.Option("--float32", help="As trained.")] = False,
     float16: Annotated[bool, typer.Option("--float16", help="float16 weights.")] = False,
@@ -133,6 +135,20 @@ def export(
             help="Also write each file that TensorFlow Lite Micro runs as C source and header.",
         ),
     ] = False,
+    from_zoo: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Only write a shipped file, as 'edgedigits models' lists them, to --out, and how "
+            "it was made into the JSON file beside it.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Where --from-zoo writes to.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="With --from-zoo: replace what is there already.")
+    ] = False,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -140,14 +156,7 @@ def export(
 
     Example: edgedigits export runs/a --int8
     """
-    from edgedigits.convert.c_array import check_c_array, write_c_arrays
-    from edgedigits.convert.export import export as export_variants
-    from edgedigits.convert.qat import QatSettings
-    from edgedigits.gate import ExportRequest, judge_export, plan_export
-    from edgedigits.report.conversion import export_json, export_rows
-    from edgedigits.run import open_run
-    from edgedigits.run_data import load_run_data
-    from edgedigits.tf_loader import require_training
+    from edgedigits.errors import UsageError
 
     asked = {
         "float32": float32,
@@ -158,6 +167,33 @@ def export(
         "int4": int4,
         "qat-int8": qat,
     }
+    if from_zoo is not None:
+        if (
+            run is not None
+            or everything
+            or source is not None
+            or slim
+            or c_array
+            or any(asked.values())
+        ):
+            raise UsageError(
+                "--from-zoo writes a shipped file as it is; leave out RUN and what to make of it"
+            )
+        _write_shipped(from_zoo, out, overwrite=overwrite, as_json=as_json)
+        return
+    if run is None:
+        raise UsageError("no RUN: name a run folder, or a shipped file with --from-zoo NAME")
+    if out is not None or overwrite:
+        raise UsageError("--out and --overwrite go with --from-zoo; a run's files go into the run")
+    from edgedigits.convert.c_array import check_c_array, write_c_arrays
+    from edgedigits.convert.export import export as export_variants
+    from edgedigits.convert.qat import QatSettings
+    from edgedigits.gate import ExportRequest, judge_export, plan_export
+    from edgedigits.report.conversion import export_json, export_rows
+    from edgedigits.run import open_run
+    from edgedigits.run_data import load_run_data
+    from edgedigits.tf_loader import require_training
+
     request = ExportRequest(
         names=tuple(name for name, wanted in asked.items() if wanted),
         everything=everything,
@@ -184,3 +220,18 @@ def export(
         stdout().print(export_rows(result))
     with progress() as shown:
         judge_export(opened, request, result, data_dir=data_dir, progress=shown)
+
+
+def _write_shipped(name: str, out: Path | None, *, overwrite: bool, as_json: bool) -> None:
+    from edgedigits.errors import UsageError
+    from edgedigits.zoo import copy_out, zoo_entry
+
+    if out is None:
+        raise UsageError(f"--from-zoo {name}: add --out FILE.tflite")
+    target, beside = copy_out(name, out, overwrite=overwrite)
+    entry = zoo_entry(name)
+    if as_json:
+        made = {"variant": entry.metadata["variant"], "file": str(target), "bytes": entry.bytes}
+        print_json({"exported": [made | {"sha256": entry.sha256}], "failed": []})
+    else:
+        stdout().print(f"{target}: {entry.bytes:,} bytes; {beside} says how it was made")
