@@ -93,7 +93,15 @@ def check_one_recipe(candidates: list[Candidate]) -> None:
 
 def _recipe(of: Candidate) -> dict[str, Any]:
     settings = {k: v for k, v in of.manifest["settings"].items() if k not in MAY_DIFFER}
-    return {**settings, "data digest": of.manifest["data"]["digest"]}
+    return {**settings, "data digest": of.manifest["data"]["digest"], "pruning": pruning(of)}
+
+
+def pruning(of: Candidate) -> dict[str, Any] | None:
+    """By which method and to which sparsity the file's model was pruned; None: it was not."""
+    if of.metadata.source == "model":
+        return None
+    record = of.manifest["pruning"][of.metadata.source]
+    return {key: record[key] for key in ("method", "sparsity")}
 
 
 def counts(contents: Contents) -> tuple[int, int]:
@@ -136,6 +144,7 @@ def description(
         "arena_bytes": arena_bytes,
         "recipe": metadata.recipe,
         "settings": {k: v for k, v in manifest["settings"].items() if k != "data"},
+        "pruning": pruning(best),
         "data": {
             "name": metadata.data,
             **{key: record[key] for key in ("digest", "train_pictures")},
