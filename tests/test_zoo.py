@@ -82,8 +82,8 @@ def test_what_is_neither_path_nor_name_is_refused() -> None:
             resolve_file(typed)
     with pytest.raises(UsageError, match=r"^x/q: no such file; of shipped files there are .*digit"):
         resolve_file("x/q")
-    with pytest.raises(UsageError, match="no such file"):
-        resolve_file("x" * 5000)
+    too_long = "x" * 5000  # a path, whose reader says what is wrong with it
+    assert resolve_file(too_long) == Path(too_long)
     with pytest.raises(UsageError, match=r"no shipped file is called q; of shipped files"):
         zoo_entry("q")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,11 +159,21 @@ def resolve_file(name_or_path: str | Path) -> Path:
         ModelFileError: the shipped file is damaged.
     """
     path = Path(name_or_path)
-    if os.path.lexists(path):  # unlike Path.exists, of a name too long it says no
+    if not _is_missing(path):
         return path
     if str(name_or_path) in zoo_files():
         return zoo_file(str(name_or_path))
     raise UsageError(f"{path}: no such file; {_nearest(path.name)}")
+
+
+def _is_missing(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False  # it is a path, and whoever reads it says what is wrong with it
+    return False
 
 
 def copy_out(name: str, target: Path, *, overwrite: bool = False) -> tuple[Path, Path]:
