@@ -49,6 +49,11 @@ def test_quantisation_aware_training_is_for_the_trained_model_only() -> None:
     assert _names("qat-int8", sources=("model", "pruned")) == ["qat-int8"]
 
 
+def test_slim_files_have_names_of_their_own() -> None:
+    made = plan(["int8"], ["model", "pruned"], everything=False, slim=True)
+    assert [variant.name for variant in made] == ["int8-slim", "pruned-int8-slim"]
+
+
 def test_nothing_or_nonsense_is_refused() -> None:
     with pytest.raises(UsageError, match="nothing to export: add --int8"):
         _names()
@@ -61,7 +66,8 @@ def test_nothing_or_nonsense_is_refused() -> None:
 def test_a_variant_leads_back_to_its_recipe() -> None:
     for recipe in RECIPES.values():
         for source in ("model", "pruned", "channels"):
-            assert recipe_of_variant(Variant(source, recipe).name) is recipe
+            for slim in (False, True):
+                assert recipe_of_variant(Variant(source, recipe, slim).name) is recipe
     assert recipe_of_variant("mine") is None
 
 
