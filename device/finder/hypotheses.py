@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -129,7 +130,7 @@ def cuts_of(inks: Sequence[U8]) -> list[list[Columns]]:
 def _costs(cost: F32) -> F32:
     """What the cheapest path from the first row to each pixel costs, float32 ``[h, w]``."""
     total = cost.copy()
-    for before, row in zip(total, total[1:], strict=False):
+    for before, row in itertools.pairwise(total):
         least = before.copy()
         aside = before + ASIDE
         np.minimum(least[1:], aside[:-1], out=least[1:])
