@@ -25,11 +25,13 @@ from edgedigits.run import atomic_path
 from edgedigits.scenes import Scene, hard_mix, make_scene
 from edgedigits.scoring import overlap
 from edgedigits.styles import other_styles
+from edgedigits.wear import worn
 
 NOT_A_DIGIT, NAMES = DIGITS, ("not a digit", "several digits")
 NEGATIVES, SCENES = 30_000, 3_000
 SAME, OTHER = 0.7, 0.35  # overlap with a true box from which, and up to which, the label is clear
 UPRIGHT = 1.8  # height to width from which on a part of a digit can look like a 1
+KEPT = 0.5  # share of the candidates of frames that are none
 INSIDE = 0.6  # of a true box: a candidate that holds so much of two digits is none
 WHOLE, REST = 0.85, 0.2  # of true boxes: several digits hold all of some and nearly none of others
 
@@ -73,7 +75,8 @@ def write_reader_data(
         dataset: digits 0 to 9, with a test part.
         file: the ``.npz`` to write.
         negatives: drawn symbols and spoilt digits; a tenth as many go to the test part. A fifth as
-            many digits in other styles of writing are added to the training part.
+            many digits in other styles of writing are added to the training part, and as many
+            worn copies of digits, with a quarter as many of the others.
         scenes: synthetic frames whose candidates are added to the training part.
         seed: of everything random.
         overwrite: whether the file may be there already.
@@ -91,8 +94,9 @@ def write_reader_data(
     drawn = make_negatives(rng, negatives, train)
     written = Pictures(*_joined((train, styled)))
     cut = cut_from_scenes(written, scenes, seed, progress)
+    old = _worn(np.random.default_rng([seed, 4]), written, _none(drawn), negatives)
     test_drawn = make_negatives(np.random.default_rng([seed, 1]), negatives // 10, test)
-    x_train, y_train = _joined((train, styled, _none(drawn), cut))
+    x_train, y_train = _joined((train, styled, _none(drawn), old, cut))
     x_test, y_test = _joined((test, _none(test_drawn)))
     with atomic_path(file) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(
@@ -134,6 +138,17 @@ def _check_options(file: Path, negatives: int, scenes: int, overwrite: bool) -> 
             raise UsageError(f"--{option} is {value}; it must be 0 or more")
 
 
+def _worn(rng: np.random.Generator, digits: Pictures, others: Pictures, count: int) -> Pictures:
+    """Copies of some digits, and a quarter as many of what is none, as coarse scanners see them."""
+    images, labels = _joined(
+        (
+            digits.take(rng.integers(len(digits), size=count)),
+            others.take(rng.integers(len(others), size=count // 4 if len(others) else 0)),
+        )
+    )
+    return Pictures(worn(rng, images), labels)
+
+
 def _none(made: Negatives) -> Pictures:
     return Pictures(made.images, np.where(made.kinds == JOINED, SEVERAL, NOT_A_DIGIT))
 
@@ -152,6 +167,9 @@ def cut_from_scenes(
     Args:
         digits: what the frames are written with. count: frames. seed: of the frames.
         progress: told of every frame.
+
+    Returns:
+        All digits and several digits, and every second of what is none: there is much more of it.
     """
     images: list[U8] = []
     labels: list[int] = []
@@ -160,6 +178,8 @@ def cut_from_scenes(
         scene = make_scene(rng, digits, hard_mix(rng))
         for hypothesis in find(scene.image).hypotheses:
             label = true_label(hypothesis, scene)
+            if label == NOT_A_DIGIT and rng.random() > KEPT:
+                continue
             if label is not None:
                 images.append(hypothesis.crop)
                 labels.append(label)

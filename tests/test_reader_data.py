@@ -90,7 +90,7 @@ def test_the_file_is_a_data_set_of_twelve_classes(digits: DataSet, tmp_path: Pat
     counts = np.bincount(data.train.labels, minlength=12)
     assert (counts[:10].sum(), counts[10:].sum()) == (written.digits, written.negatives)
     assert written.negatives >= 50
-    assert len(data.train) == len(digits.train) + 50 + 10 + written.from_scenes
+    assert len(data.train) == len(digits.train) + 50 + 10 + 62 + written.from_scenes
     assert (written.test_digits, written.test_negatives) == (360, 5)
     # No training picture is in the test part.
     train = {image.tobytes() for image in data.train.images}

@@ -27,6 +27,7 @@ FAINTEST = 14  # of 255: weaker contrast is never ink
 SEED = 0.55  # of the ink's usual contrast: every piece of ink reaches it somewhere
 GROWN = 0.35  # of it: as far as a piece of ink goes on
 LINED = 1.3  # of the lines' contrast: how far they vary
+NOISY = 4.0  # of 255: a frame's noise from which on it is smoothed before ink is looked for
 NOISES = 4.0  # standard deviations of the paper's noise that ink must exceed
 
 
@@ -56,6 +57,9 @@ def find_ink(grey: U8) -> Ink:
     dark = is_dark_on_light(grey)
     contrast = flatten(grey if dark else cv2.bitwise_not(grey))
     noise = noise_of(contrast)
+    if noise > NOISY:
+        contrast = np.asarray(cv2.GaussianBlur(contrast, (5, 5), 0), np.uint8)
+        noise = noise_of(contrast)
     floor = max(FAINTEST, NOISES * noise)
     contrast, lined = without_lines(contrast, floor)
     level = ink_level(contrast, noise)
