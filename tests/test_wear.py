@@ -24,7 +24,7 @@ def test_worn_digits_are_the_same_ones_and_coarser() -> None:
     own = copies.reshape(300, -1).astype(float)
     own = (own - own.mean(1, keepdims=True)) / own.std(1, keepdims=True)
     alike = own @ flat.T / flat.shape[1]
-    assert np.mean(alike.diagonal() >= np.quantile(alike, 0.97, axis=1)) > 0.9
+    assert np.mean(alike.diagonal() >= np.quantile(alike, 0.9, axis=1)) > 0.95
 
 
 def test_the_state_of_chance_decides_and_nothing_stays_nothing() -> None:
