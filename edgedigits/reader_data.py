@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.data.dataset import DataSet, Pictures
-from edgedigits.device.finder.hypotheses import Hypothesis
+from edgedigits.device.finder.hypotheses import VISIBLE, Hypothesis
 from edgedigits.device.reading import DIGITS, SEVERAL, Box
 from edgedigits.device.recogniser import find
 from edgedigits.errors import DataError, UsageError
 from edgedigits.negatives import JOINED, Negatives, make_negatives
+from edgedigits.preprocess import extent
 from edgedigits.progress import SILENT, Progress
 from edgedigits.run import atomic_path
 from edgedigits.scenes import Scene, hard_mix, make_scene
@@ -30,7 +31,7 @@ from edgedigits.wear import worn
 NOT_A_DIGIT, NAMES = DIGITS, ("not a digit", "several digits")
 NEGATIVES, SCENES = 30_000, 3_000
 SAME, OTHER = 0.7, 0.35  # overlap with a true box from which, and up to which, the label is clear
-UPRIGHT = 1.8  # height to width from which on a part of a digit can look like a 1
+UPRIGHT = 1.8  # height to width from which on a stroke can look like a 1
 KEPT = 0.5  # share of the candidates of frames that are none
 INSIDE = 0.6  # of a true box: a candidate that holds so much of two digits is none
 WHOLE, REST = 0.85, 0.2  # of true boxes: several digits hold all of some and nearly none of others
@@ -169,7 +170,8 @@ def cut_from_scenes(
         progress: told of every frame.
 
     Returns:
-        All digits and several digits, and every second of what is none: there is much more of it.
+        All digits and several digits; of what is none every second, as there is much more of it,
+        and nothing that could be a 1.
     """
     images: list[U8] = []
     labels: list[int] = []
@@ -178,7 +180,7 @@ def cut_from_scenes(
         scene = make_scene(rng, digits, hard_mix(rng))
         for hypothesis in find(scene.image).hypotheses:
             label = true_label(hypothesis, scene)
-            if label == NOT_A_DIGIT and rng.random() > KEPT:
+            if label == NOT_A_DIGIT and (rng.random() > KEPT or _upright(hypothesis.crop)):
                 continue
             if label is not None:
                 images.append(hypothesis.crop)
@@ -205,6 +207,15 @@ def true_label(hypothesis: Hypothesis, scene: Scene) -> int | None:
     if box.h > UPRIGHT * box.w and any(_inside(box, digit.box) >= INSIDE for digit in scene.digits):
         return None
     return NOT_A_DIGIT if most <= OTHER else None
+
+
+def _upright(crop: U8) -> bool:
+    """Whether it could be a 1: the stem of a 4 or an N is one to who sees nothing else.
+
+    What it belongs to is for the choice among readings to tell, and no lesson for the model.
+    """
+    _, _, width, height = extent(crop, VISIBLE)
+    return height > UPRIGHT * width
 
 
 def _inside(box: Box, outer: Box) -> float:
