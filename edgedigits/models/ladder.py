@@ -14,6 +14,7 @@ from edgedigits.models.layers import (
     Depthwise,
     GlobalPool,
     Layer,
+    MaxPool,
 )
 from edgedigits.models.spec import ModelSpec, TrainingDefaults
 
@@ -37,17 +38,26 @@ def _separable(filters: int, stride: int = 1) -> tuple[Layer, ...]:
     )
 
 
-def _rung(name: str, first: tuple[Layer, ...], *blocks: tuple[int, int]) -> ModelSpec:
+def _plain(name: str, *blocks: tuple[int, ...]) -> ModelSpec:
+    """Blocks of plain convolutions with pooling between them, and the head."""
+    layers: list[Layer] = []
+    for number, filters in enumerate(blocks):
+        layers += [MaxPool()] if number else []
+        layers += [layer for count in filters for layer in _conv(count)]
+    return _spec(name, tuple(layers))
+
+
+def _with_separable(name: str, first: tuple[Layer, ...], *blocks: tuple[int, int]) -> ModelSpec:
     """A first convolution, separable ones of so many filters and that stride, and the head."""
+    blocks_of = (layer for filters, stride in blocks for layer in _separable(filters, stride))
+    return _spec(name, (*first, *blocks_of))
+
+
+def _spec(name: str, layers: tuple[Layer, ...]) -> ModelSpec:
     data, _, size = name.rpartition("-")
     return ModelSpec(
         name=name,
-        layers=(
-            *first,
-            *(layer for filters, stride in blocks for layer in _separable(filters, stride)),
-            GlobalPool(),
-            Dense(10, activation="softmax"),
-        ),
+        layers=(*layers, GlobalPool(), Dense(10, activation="softmax")),
         origin=f"Ours, of the ladder: at most {size.removesuffix('k')} KiB as int8.",
         training=TrainingDefaults(
             epochs=30,
@@ -59,12 +69,14 @@ def _rung(name: str, first: tuple[Layer, ...], *blocks: tuple[int, int]) -> Mode
 
 
 MODELS = (
-    _rung("mnist-8k", _conv(28, stride=2), (28, 1), (28, 2), (32, 1)),
-    _rung("mnist-16k", _conv(24, stride=2), (40, 1), (48, 2), (48, 1), (48, 1)),
-    _rung("mnist-32k", _conv(32, stride=2), (48, 1), (72, 2), (72, 1), (72, 1), (72, 1)),
-    _rung(
+    _plain("mnist-8k", (8,), (12,), (16, 16)),
+    _with_separable("mnist-16k", _conv(24, stride=2), (40, 1), (48, 2), (48, 1), (48, 1)),
+    _with_separable("mnist-32k", _conv(32, stride=2), (48, 1), (72, 2), (72, 1), (72, 1), (72, 1)),
+    _with_separable(
         "mnist-64k", _conv(32, stride=2), (64, 1), (64, 1), (104, 2), (104, 1), (104, 1), (112, 1)
     ),
-    _rung("fashion-32k", _conv(32), (48, 2), (48, 1), (76, 2), (76, 1), (80, 1)),
-    _rung("fashion-64k", _conv(32), (64, 2), (64, 1), (108, 2), (108, 1), (108, 1), (108, 1)),
+    _with_separable("fashion-32k", _conv(32), (48, 2), (48, 1), (76, 2), (76, 1), (80, 1)),
+    _with_separable(
+        "fashion-64k", _conv(32), (64, 2), (64, 1), (108, 2), (108, 1), (108, 1), (108, 1)
+    ),
 )
