@@ -15,6 +15,7 @@ from edgedigits.device.finder.hypotheses import Hypothesis, hypotheses
 from edgedigits.device.finder.ink import find_ink
 from edgedigits.device.finder.pieces import find_pieces, group_pieces
 from edgedigits.device.finder.rows import in_rows
+from edgedigits.device.finder.sides import is_edge
 from edgedigits.device.reading import DIGITS, SEVERAL, Box, Candidate, Reading
 from edgedigits.preprocess import to_grey
 
@@ -34,11 +35,13 @@ class Found:
         hypotheses: what may be one digit; boxes in pixels of the frame.
         parts: for each group of ink the number of parts it may be cut into.
         dark_on_light: the polarity found.
+        edges: for each hypothesis whether it is the edge of a page or table.
     """
 
     hypotheses: tuple[Hypothesis, ...]
     parts: tuple[int, ...]
     dark_on_light: bool
+    edges: tuple[bool, ...]
 
 
 def find(frame: NDArray[Any]) -> Found:
@@ -55,9 +58,10 @@ def find(frame: NDArray[Any]) -> Found:
     ink = find_ink(grey)
     pieces = find_pieces(ink)
     made, parts = hypotheses(group_pieces(pieces), pieces, ink.strength)
+    edges = tuple(is_edge(grey, h.box, ink.dark_on_light) for h in made)
     if scale < 1:
         made = [replace(h, box=Box(*(round(value / scale) for value in h.box))) for h in made]
-    return Found(tuple(made), tuple(parts), ink.dark_on_light)
+    return Found(tuple(made), tuple(parts), ink.dark_on_light, edges)
 
 
 class Recogniser:
@@ -83,7 +87,10 @@ class Recogniser:
 
     def read_found(self, found: Found, width: int, height: int) -> Reading:
         """Read what was found in a frame of so many pixels."""
-        candidates = self._judge(found.hypotheses)
+        candidates = [
+            replace(candidate, accepted=candidate.accepted and not edge)
+            for candidate, edge in zip(self._judge(found.hypotheses), found.edges, strict=True)
+        ]
         chosen, rest = choose(found.hypotheses, candidates, found.parts)
         accepted, small = by_size(chosen)
         rows = in_rows([candidate.box for candidate in accepted])

@@ -14,7 +14,9 @@ from edgedigits.device.finder.ink import Ink, find_ink, flatten, is_dark_on_ligh
 from edgedigits.device.finder.lines import find_lines, without_lines
 from edgedigits.device.finder.pieces import find_pieces, group_pieces
 from edgedigits.device.finder.rows import in_rows
+from edgedigits.device.finder.sides import is_edge
 from edgedigits.device.reading import Box
+from edgedigits.device.recogniser import find
 from edgedigits.preprocess import place
 
 U8 = NDArray[np.uint8]
@@ -237,3 +239,31 @@ def test_rows_follow_a_sloping_line() -> None:
     rows = in_rows(mixed)
     assert [[mixed[i] for i in row] for row in rows] == [upper, lower]
     assert in_rows([]) == ()
+
+
+@pytest.mark.parametrize("dark", [True, False])
+def test_edges_are_told_from_strokes(dark: bool) -> None:
+    picture = page()
+    cv2.line(picture, (100, 60), (112, 140), 60, 5)  # a slanted 1
+    picture[:, 400:] = 70  # the table beside the page
+    if not dark:
+        picture = np.asarray(255 - picture, np.uint8)
+    assert not is_edge(picture, Box(97, 58, 18, 85), dark)
+    assert is_edge(picture, Box(400, 200, 12, 60), dark)
+    assert not is_edge(picture, Box(400, 200, 80, 60), dark)  # too wide to look like a 1
+    assert not is_edge(picture, Box(0, 200, 10, 60), dark)  # one side is out of the frame
+
+
+def test_the_edge_of_a_page_is_no_digit() -> None:
+    picture = page()
+    write(picture, "25", 100, 250)
+    picture[150:330, 480:486] = 60  # a stroke
+    picture[100:400, 560:] = 60  # something dark that lies on the page, up to the frame's border
+    found = find(picture)
+    upright = [
+        (hypothesis.box.x, edge)
+        for hypothesis, edge in zip(found.hypotheses, found.edges, strict=True)
+        if hypothesis.box.h > 2 * hypothesis.box.w
+    ]
+    assert (480, False) in [(round(x, -1), edge) for x, edge in upright]
+    assert all(edge for x, edge in upright if x > 540)
