@@ -22,6 +22,8 @@ from edgedigits.preprocess import to_grey
 LONGEST = 1600  # pixels of the longer side at which a frame is looked at
 SPLIT_COST = 0.05  # of a score, a cut: a whole digit is likelier than two that touch
 TOUCHING = 0.1  # score of several digits from which on a group may be read in parts
+CLEARLY = 0.5  # the same from which on pieces of it may be left unread
+SKIP_COST = 1.5  # of a score, a piece that is left unread
 LEAST_HEIGHT, MOST_HEIGHT = 0.5, 2.0  # of the usual height of its row
 LEAST_ALONE, MOST_ALONE = 0.35, 2.5  # of that of all digits, for one with a row to itself
 ENOUGH = 4  # digits from which on there is such a thing as a usual height
@@ -138,7 +140,8 @@ def choose(
     for group, count in enumerate(parts):
         whole = by_span.get((group, 0, count))
         if whole is None or count == 1 or _may_be_several(whole):
-            best = _best_path(by_span, group, count)
+            skipping = whole is not None and _several(whole) >= CLEARLY
+            best = _best_path(by_span, group, count, skipping=skipping)
         else:
             best = [whole] if whole.accepted else []
         accepted.extend(best)
@@ -149,24 +152,35 @@ def choose(
 
 def _may_be_several(whole: Candidate) -> bool:
     """Whether a group's parts may be digits; a letter's parts often look like some."""
-    return len(whole.scores) <= SEVERAL or float(whole.scores[SEVERAL]) >= TOUCHING
+    return len(whole.scores) <= SEVERAL or _several(whole) >= TOUCHING
+
+
+def _several(whole: Candidate) -> float:
+    """How much a group looks like several digits, 0 to 1; 0 where the model has no such class."""
+    return float(whole.scores[SEVERAL]) if len(whole.scores) > SEVERAL else 0.0
 
 
 def _best_path(
-    by_span: dict[tuple[int, int, int], Candidate], group: int, count: int
+    by_span: dict[tuple[int, int, int], Candidate], group: int, count: int, *, skipping: bool
 ) -> list[Candidate]:
-    """The sequence of accepted parts, from end to end, of the highest mean score less its cuts."""
-    best: list[tuple[float, list[Candidate]] | None] = [(0.0, [])] + [None] * count
+    """The accepted parts, from end to end, of the highest scores less the costs of their cuts.
+
+    Args:
+        by_span: candidates by group, first cut and last. group, count: which, and its pieces.
+        skipping: whether single pieces may be left unread; else every one must belong to a digit.
+    """
+    best: list[tuple[float, list[Candidate]] | None] = [(0.0, [])]
     for end in range(1, count + 1):
+        ways = []
         for start in range(end):
             before, candidate = best[start], by_span.get((group, start, end))
-            if before is None or candidate is None or not candidate.accepted:
-                continue
-            path = [*before[1], candidate]
-            total = before[0] + candidate.score - 1 - SPLIT_COST
-            known = best[end]
-            if known is None or total > known[0]:
-                best[end] = (total, path)
+            if before is not None and candidate is not None and candidate.accepted:
+                gain = candidate.score - 1 - SPLIT_COST
+                ways.append((before[0] + gain, [*before[1], candidate]))
+        before = best[end - 1]
+        if skipping and before is not None:
+            ways.append((before[0] - SKIP_COST, before[1]))
+        best.append(max(ways, key=lambda way: way[0], default=None))
     last = best[count]
     return [] if last is None else last[1]
 

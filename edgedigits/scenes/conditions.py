@@ -85,11 +85,13 @@ def conditions_for(
     return Conditions(names or ("plain",), strength, *size)
 
 
-def hard_mix(rng: np.random.Generator, size: tuple[int, int] = (640, 480)) -> Conditions:
-    """Two to five conditions at once, each of a strength of its own."""
+def hard_mix(
+    rng: np.random.Generator, size: tuple[int, int] = (640, 480), most: int = 5
+) -> Conditions:
+    """Two to ``most`` conditions at once, each of a strength of its own."""
     names = CONDITIONS[1:]  # without plain
     weights = np.array([0.3 if name in RARE else 1.0 for name in names])
-    count = int(rng.integers(2, 6))
+    count = int(rng.integers(2, most + 1))
     while True:
         chosen = rng.choice(len(names), size=count, replace=False, p=weights / weights.sum())
         mix = tuple(names[index] for index in sorted(chosen))
