@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from edgedigits.compare import compare
+from edgedigits.convert.arena import plan_arena
 from edgedigits.convert.contents import Contents, read_contents
 from edgedigits.device.metadata import Metadata
 from edgedigits.device.sidecar import file_metadata
@@ -61,6 +62,7 @@ def candidate(run: RunFolder, variant: str) -> Candidate:
     if metadata is None:
         raise UsageError(f"{file}: not there, or without metadata; export it")
     own = "float32" if metadata.source == "model" else f"{metadata.source}-float32"
+    own = own if run.export_file(own).is_file() else f"{own}-slim"
     measured = {}
     for split in ("validation", "test"):
         compared = compare([run], split=split, only={variant, own}, latency=False)
@@ -177,6 +179,8 @@ def ship(
     candidates = [candidate(open_run(run), variant) for run in runs]
     check_one_recipe(candidates)
     best = max(candidates, key=lambda each: each.result.validation_accuracy or 0.0)
+    if arena_bytes is None:
+        arena_bytes = plan_arena(read_contents(best.file.read_bytes(), name), name).bytes
     document = description(candidates, best, name=name, commands=commands, arena_bytes=arena_bytes)
     target = folder / f"{name}.tflite"
     write_json(target.with_suffix(".json"), document)
@@ -191,7 +195,11 @@ def main() -> None:
     parser.add_argument("--variant", default="int8-slim")
     parser.add_argument("--run", action="append", required=True, dest="runs", type=Path)
     parser.add_argument("--command", action="append", required=True, dest="commands")
-    parser.add_argument("--arena-bytes", type=int, help="working memory, where it was measured")
+    parser.add_argument(
+        "--arena-bytes",
+        type=int,
+        help="working memory where it was measured; else an estimate is written",
+    )
     options = parser.parse_args()
     try:
         target = ship(
