@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgedigits.camera_check import check_scenes, score_reading
 from edgedigits.data.dataset import Pictures
 from edgedigits.data.registry import load_data
 from edgedigits.device.opening import open_recogniser
+from edgedigits.device.reading import DIGITS
 from edgedigits.device.recogniser import Recogniser
 from edgedigits.negatives import KINDS, make_negatives
 from edgedigits.picture_files import read_picture
@@ -82,13 +84,21 @@ def non_digits(recogniser: Recogniser, test: Pictures) -> dict[str, Any]:
 
 
 def accuracy(recogniser: Recogniser, test: Pictures) -> dict[str, float]:
-    """MNIST's test digits as they are, and cut out and placed by the preprocessor."""
+    """MNIST's test digits as they are, and cut out and placed by the preprocessor.
+
+    The answer is the best of the ten digits, as in the recogniser; whether it counts is for the
+    threshold to say.
+    """
     assert test.labels is not None
     placed = np.stack([place(image) for image in test.images])
     return {
-        name: float((recogniser.classifier.scores(images).argmax(axis=1) == test.labels).mean())
+        name: float((_digits(recogniser, images) == test.labels).mean())
         for name, images in (("as they are", test.images), ("placed", placed))
     }
+
+
+def _digits(recogniser: Recogniser, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    return np.asarray(recogniser.classifier.scores(images)[:, :DIGITS].argmax(axis=1))
 
 
 def main() -> None:
