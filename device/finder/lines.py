@@ -169,13 +169,14 @@ def _peaks(there: NDArray[np.bool_], share: NDArray[np.float32], reach: int) -> 
     size = (1, 2 * reach + 1)
     mass = cv2.boxFilter(share, -1, size, normalize=False)
     moment = cv2.boxFilter(share * rows, -1, size, normalize=False, borderType=cv2.BORDER_CONSTANT)
-    found = []
-    for column in range(share.shape[1]):
-        edges = np.diff(np.concatenate([[0], there[:, column], [0]]).astype(np.int8))
-        middles = (np.flatnonzero(edges > 0) + np.flatnonzero(edges < 0) - 1) // 2
-        found.append(
-            [round(moment[row, column] / mass[row, column]) for row in middles if mass[row, column]]
-        )
+    edges = np.diff(there.T.astype(np.int8), axis=1, prepend=0, append=0)
+    columns, first = np.nonzero(edges > 0)
+    _, beyond = np.nonzero(edges < 0)
+    middles = (first + beyond - 1) // 2
+    found: list[list[int]] = [[] for _ in range(share.shape[1])]
+    for column, row in zip(columns.tolist(), middles.tolist(), strict=True):
+        if mass[row, column]:
+            found[column].append(round(float(moment[row, column] / mass[row, column])))
     return found
 
 

@@ -8,7 +8,7 @@ from edgedigits.device.reading import U8, Box
 
 UPRIGHT = 1.8  # height to width from which on ink may be an edge
 LIGHTER = 0.4  # of the contrast with the one side: the least contrast with the other
-PAPER = 80  # percentile of a side's pixels that is its paper, whatever else stands there
+PAPER = 0.8  # of a side's pixels are darker than its paper, whatever else stands there
 NEAREST = 3  # pixels of a side at least
 
 
@@ -33,6 +33,12 @@ def is_edge(grey: U8, box: Box, dark_on_light: bool) -> bool:
     stroke = grey[rows, box.x : box.x + box.w]
     if not dark_on_light:
         stroke, left, right = 255 - stroke, 255 - left, 255 - right
-    ink = float(np.median(stroke.min(axis=1)))  # a slanted stroke is a small part of its box
-    near, far = sorted(float(np.percentile(side, PAPER)) - ink for side in (left, right))
+    rows_ink = np.sort(stroke.min(axis=1))
+    ink = float(rows_ink[len(rows_ink) // 2])  # a slanted stroke is a small part of its box
+    near, far = sorted(_paper(side) - ink for side in (left, right))
     return near < LIGHTER * far
+
+
+def _paper(side: U8) -> float:
+    values = np.sort(side, axis=None)
+    return float(values[int(PAPER * (len(values) - 1))])
