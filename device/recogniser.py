@@ -26,6 +26,7 @@ CLEARLY = 0.5  # the same from which on pieces of it may be left unread
 SKIP_COST = 1.5  # of a score, a piece that is left unread
 LEAST_HEIGHT, MOST_HEIGHT = 0.5, 2.0  # of the usual height of its row
 LEAST_ALONE, MOST_ALONE = 0.35, 2.5  # of that of all digits, for one with a row to itself
+MANY, FEW = 40, 0.05  # groups of ink in a frame; so small a share of them is chance
 ENOUGH = 4  # digits from which on there is such a thing as a usual height
 
 
@@ -95,6 +96,8 @@ class Recogniser:
         ]
         chosen, rest = choose(found.hypotheses, candidates, found.parts)
         accepted, small = by_size(chosen)
+        if is_texture(len(accepted), len(found.parts)):
+            accepted, small = [], [replace(c, accepted=False) for c in (*accepted, *small)]
         rows = in_rows([candidate.box for candidate in accepted])
         return Reading(
             width=width,
@@ -183,6 +186,11 @@ def _best_path(
         best.append(max(ways, key=lambda way: way[0], default=None))
     last = best[count]
     return [] if last is None else last[1]
+
+
+def is_texture(accepted: int, groups: int) -> bool:
+    """Whether a frame holds so much ink that is no digit that the rest is none either."""
+    return groups >= MANY and accepted < FEW * groups
 
 
 def by_size(accepted: Sequence[Candidate]) -> tuple[list[Candidate], list[Candidate]]:

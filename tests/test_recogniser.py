@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers_reading import candidate
 
 from edgedigits.device.finder.hypotheses import Hypothesis
 from edgedigits.device.reading import Box, Candidate
-from edgedigits.device.recogniser import by_size, choose
+from edgedigits.device.recogniser import by_size, choose, is_texture
 
 CROP = np.zeros((28, 28), np.uint8)
 
@@ -55,3 +57,39 @@ def test_what_does_not_fit_its_row_is_accepted_no_more() -> None:
     assert fits == [*row, lower]
     assert [found.box for found in others] == [dot.box, huge.box]
     assert not any(found.accepted for found in others)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "groups", "expected"),
+    [(1, 83, True), (0, 40, True), (1, 39, False), (2, 40, False), (30, 300, False)],
+)
+def test_a_digit_among_many_blots_is_one_of_them(
+    accepted: int, groups: int, expected: bool
+) -> None:
+    assert is_texture(accepted, groups) is expected
+
+
+def _several(digit: int, score: float, several: float) -> Candidate:
+    scores = np.zeros(12, np.float32)
+    scores[digit], scores[11] = score, several
+    return replace(_answer(digit, score), scores=scores)
+
+
+@pytest.mark.parametrize(
+    ("several", "expected"),
+    [
+        (0.0, []),  # a letter whose ends look like digits
+        (0.3, []),  # perhaps several, but then every piece must be one
+        (0.9, [1, 7]),  # several: the piece between them stays unread
+    ],
+)
+def test_pieces_between_digits_may_stay_unread(several: float, expected: list[int]) -> None:
+    made = [_hypothesis(span) for span in ((0, 3), (0, 1), (1, 2), (2, 3))]
+    answers = [
+        _several(8, 0.1, several),
+        _several(1, 0.9, 0),
+        _several(3, 0.1, 0),
+        _several(7, 0.9, 0),
+    ]
+    accepted, _ = choose(made, answers, [3])
+    assert [found.digit for found in accepted] == expected
