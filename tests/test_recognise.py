@@ -237,7 +237,7 @@ def test_photographs(data_part: Callable[[str], Path]) -> None:
         reading = recogniser.read(read_picture(photo.path))
         found = [(candidate.digit, candidate.box) for candidate in reading.digits]
         score += score_frame(photo.digits, found, photo.rows, reading.text)
-    assert score.f1 >= 0.99
+    assert score.f1 >= 0.985
     assert score.false == 0
 
 
@@ -250,7 +250,7 @@ def test_mnist_through_the_preprocessor(data_dir: Path) -> None:
     assert test.labels is not None
     placed = np.stack([place(image) for image in test.images])
     scores = open_recogniser(reader_file()).classifier.scores(placed)
-    assert (scores[:, :10].argmax(axis=1) == test.labels).mean() >= 0.993
+    assert (scores[:, :10].argmax(axis=1) == test.labels).mean() >= 0.994
 
 
 def test_a_live_stream_with_a_page_to_watch(tmp_path: Path) -> None:
