@@ -18,7 +18,7 @@ from edgedigits.device.metadata import Rejection
 from edgedigits.negatives import make_negatives
 
 DIGITS = tuple(str(digit) for digit in range(10))
-KEPT = 0.99  # share of the digits that a threshold has to keep
+KEPT = 0.985  # share of the digits to keep: a digit missed is better than one that is none
 MOST = 2_000  # pictures of either kind that a threshold is fitted to or judged by
 LARGE = 20_000_000  # bytes of a file from which on FEW do
 FEW = 200
