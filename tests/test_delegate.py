@@ -76,7 +76,7 @@ def test_a_delegate_that_fails_is_loud_and_the_processor_is_used(
     assert line.startswith(f"WARNING: delegate {made}: ")
     assert expected in line
     assert line.endswith("The processor is used instead.")
-    assert classifier.scores(np.zeros((1, 28, 28), np.uint8)).shape == (1, 11)
+    assert classifier.scores(np.zeros((1, 28, 28), np.uint8)).shape == (1, 12)
 
 
 def test_a_missing_library_is_named() -> None:

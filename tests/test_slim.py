@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +15,7 @@ from helpers_models import Graph, dense_file, nearest_mean, write
 
 import edgedigits.zoo
 from edgedigits.convert.slim import slim
+from edgedigits.convert.stamp import stamp
 from edgedigits.data.builtin import load_digits
 from edgedigits.device.classifier import Classifier
 from edgedigits.device.interpreter import Interpreter
@@ -69,8 +69,17 @@ def _answers(data: bytes, kernels: Literal["default", "reference"]) -> bytes:
     return found
 
 
+def _with_metadata() -> bytes:
+    """The shipped reader, which is slim itself, with its metadata inside."""
+    data = READER.read_bytes()
+    metadata = file_metadata(READER, data)
+    assert metadata is not None
+    return stamp(data, metadata)
+
+
+PLAIN = _with_metadata()
 FILES = {
-    "reader": READER.read_bytes(),
+    "reader": PLAIN,
     "means": _means_file(),
     "logits": _means_file(softmax=False),
     "twins": _twins_file(),
@@ -137,7 +146,7 @@ def test_the_stored_numbers_are_those_of_the_file_before() -> None:
                 found.append((raw, tuple(() if scales is None else map(float, scales))))
         return found
 
-    assert stored(slim(READER.read_bytes())) == stored(READER.read_bytes())
+    assert stored(slim(PLAIN)) == stored(PLAIN)
 
 
 @pytest.mark.parametrize("length", [0, 3, 8, 100, 5000])
@@ -158,16 +167,16 @@ def test_a_cut_file_is_refused(share: float) -> None:
 @pytest.fixture
 def slimmed(tmp_path: Path) -> Path:
     """The shipped reader as a slim file with its JSON beside it."""
-    data = READER.read_bytes()
-    metadata = read_metadata(data)
+    metadata = read_metadata(PLAIN)
     assert metadata is not None
-    file = write(tmp_path / "reader.tflite", slim(data))
+    file = write(tmp_path / "reader.tflite", slim(PLAIN))
     write_json(file.with_suffix(".json"), sidecar(file.read_bytes(), metadata))
     return file
 
 
 def test_a_slim_file_is_known_by_the_json_beside_it(slimmed: Path) -> None:
-    plain, found = Classifier(READER), Classifier(slimmed)
+    plain = Classifier(write(slimmed.with_name("plain.tflite"), PLAIN))
+    found = Classifier(slimmed)
     assert found.metadata == plain.metadata is not None
     assert found.assumptions == ()
     assert is_as_written(slimmed, slimmed.read_bytes())
@@ -176,7 +185,7 @@ def test_a_slim_file_is_known_by_the_json_beside_it(slimmed: Path) -> None:
 
 
 def test_a_json_file_of_another_file_is_an_error_of_one_line(slimmed: Path) -> None:
-    shutil.copy(READER, slimmed)
+    write(slimmed, PLAIN)
     assert isinstance(Classifier(slimmed).metadata, Metadata)  # its own, from inside
     write(slimmed, _means_file())
     with pytest.raises(ModelFileError, match=r"reader\.json: was written for another file than"):
