@@ -1,7 +1,8 @@
 """The ladder: small models for a given number of bytes of their int8 file, container and all.
 
-Depthwise-separable convolutions (A. Howard and others, "MobileNets", 2017)
-after one plain convolution, and the mean of each channel before the head.
+The smallest are plain convolutions: in so small a file each operation and channel costs more than its
+weights. The larger ones are depthwise-separable after one plain convolution (A. Howard and others,
+"MobileNets", 2017). All end in the mean of each channel.
 """
 
 from __future__ import annotations
