@@ -1,8 +1,8 @@
 """The ladder: small models for a given number of bytes of their int8 file, container and all.
 
-The smallest are plain convolutions: in so small a file each operation and channel costs more than its
-weights. The larger ones are depthwise-separable after one plain convolution (A. Howard and others,
-"MobileNets", 2017). All end in the mean of each channel.
+The smallest are plain convolutions: in so small a file each operation and channel costs more than
+its weights. The larger ones are depthwise-separable after one plain convolution (A. Howard and
+others, "MobileNets", 2017). All end in the mean of each channel.
 """
 
 from __future__ import annotations
