@@ -90,10 +90,7 @@ class Recogniser:
 
     def read_found(self, found: Found, width: int, height: int) -> Reading:
         """Read what was found in a frame of so many pixels."""
-        candidates = [
-            replace(candidate, accepted=candidate.accepted and not edge)
-            for candidate, edge in zip(self._judge(found.hypotheses), found.edges, strict=True)
-        ]
+        candidates = self._judge(found.hypotheses, found.edges)
         chosen, rest = choose(found.hypotheses, candidates, found.parts)
         accepted, small = by_size(chosen)
         if is_texture(len(accepted), len(found.parts)):
@@ -107,7 +104,7 @@ class Recogniser:
             dark_on_light=found.dark_on_light,
         )
 
-    def _judge(self, made: Sequence[Hypothesis]) -> list[Candidate]:
+    def _judge(self, made: Sequence[Hypothesis], edges: Sequence[bool]) -> list[Candidate]:
         if not made:
             return []
         scores = self.classifier.scores(np.stack([hypothesis.crop for hypothesis in made]))
@@ -120,7 +117,7 @@ class Recogniser:
                 scores=scores[i],
                 digit=int(digits[i]),
                 score=float(sure[i]),
-                accepted=bool(sure[i] >= self.threshold),
+                accepted=bool(sure[i] >= self.threshold) and not edges[i],
             )
             for i, hypothesis in enumerate(made)
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -21,7 +22,14 @@ from edgedigits.errors import ConversionError
 from edgedigits.zoo import reader_file
 
 COMPILER = shutil.which("cc")
-needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C compiler 'cc' is installed")
+# In CI a compiler is promised: there the tests run, and fail where it is missing.
+needs_compiler = pytest.mark.skipif(
+    COMPILER is None and os.environ.get("CI") != "1", reason="no C compiler 'cc' is installed"
+)
+needs_cplusplus = pytest.mark.skipif(
+    shutil.which("c++") is None and os.environ.get("CI") != "1",
+    reason="no C++ compiler 'c++' is installed",
+)
 
 PROGRAM = """
 #include <stdio.h>
@@ -69,9 +77,8 @@ def test_the_array_asks_for_its_alignment(tmp_path: Path) -> None:
 
 
 @needs_compiler
+@needs_cplusplus
 def test_the_same_source_compiles_as_cplusplus(tmp_path: Path) -> None:
-    if shutil.which("c++") is None:
-        pytest.skip("no C++ compiler 'c++' is installed")
     file = write(tmp_path / "8-bit.tflite", dense_file(*nearest_mean_of_digits()))
     write_c_array(file)
     content, told = run_c(tmp_path, "m8_bit_model", "-x", "c++", "-std=c++11")
