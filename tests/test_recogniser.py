@@ -10,7 +10,7 @@ from helpers_reading import candidate
 
 from edgedigits.device.finder.hypotheses import Hypothesis
 from edgedigits.device.reading import Box, Candidate
-from edgedigits.device.recogniser import by_size, choose, is_texture
+from edgedigits.device.recogniser import Found, Recogniser, by_size, choose, is_texture
 
 CROP = np.zeros((28, 28), np.uint8)
 
@@ -93,3 +93,17 @@ def test_pieces_between_digits_may_stay_unread(several: float, expected: list[in
     ]
     accepted, _ = choose(made, answers, [3])
     assert [found.digit for found in accepted] == expected
+
+
+class _AlwaysOne:
+    """Takes everything for a 1."""
+
+    def scores(self, images: np.ndarray) -> np.ndarray:
+        return np.tile(np.eye(10, dtype=np.float32)[1], (len(images), 1))
+
+
+def test_an_edge_is_accepted_by_no_score() -> None:
+    made = (_hypothesis((0, 1), 0), _hypothesis((0, 1), 1))
+    found = Found(made, (1, 1), True, (False, True))
+    reading = Recogniser(_AlwaysOne(), 0.5).read_found(found, 640, 480)  # type: ignore[arg-type]
+    assert (len(reading.digits), len(reading.rejected)) == (1, 1)
