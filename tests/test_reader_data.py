@@ -60,6 +60,9 @@ def test_what_is_cut_out_of_frames(digits: DataSet) -> None:
     assert set(cut.labels.tolist()) <= set(range(12))
     assert (cut.labels < 10).sum() >= 10
     assert (cut.labels == NOT_A_DIGIT).sum() >= 10
+    for crop in cut.images[cut.labels == NOT_A_DIGIT]:  # nothing that could be a 1
+        rows, columns = np.nonzero(crop >= 65)
+        assert np.ptp(rows) + 1 <= 1.8 * (np.ptp(columns) + 1)
     again = cut_from_scenes(digits.train, 6, seed=1)
     np.testing.assert_array_equal(cut.images, again.images)
     assert len(cut_from_scenes(digits.train, 0, seed=1)) == 0
