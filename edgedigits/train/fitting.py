@@ -92,7 +92,8 @@ def training_batches(
     together = batch_size * max(1, AUGMENTED_AT_ONCE // batch_size)
     for epoch in epochs:
         view = 0 if lessons is None else (epoch - 1) % len(lessons.images)
-        source = pictures.images if lessons is None else lessons.images[view]
+        # read at once: picked one by one from a file that the system does not keep, they cost more
+        source = pictures.images if lessons is None else np.array(lessons.images[view])
         rng = np.random.default_rng([seed, epoch])
         order = rng.permutation(len(pictures))
         for start in range(0, len(order), together):
