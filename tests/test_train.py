@@ -139,7 +139,7 @@ def test_labels_outside_the_head_are_refused() -> None:
         ({"learning_rate": float("nan")}, "--learning-rate is nan"),
         ({"validation": 1.0}, "--validation is 1"),
         ({"early_stopping": -1}, "--early-stopping is -1"),
-        ({"schedule": "step"}, "--schedule is step; it must be constant or cosine"),
+        ({"schedule": "step"}, "--schedule is step; it must be constant, cosine or restarts"),
         ({"seed": -1}, "--seed is -1"),
         ({"model": "lenet"}, "no model is called lenet"),
     ],

@@ -37,7 +37,17 @@ def train(
     ] = None,
     schedule: Annotated[
         str | None,
-        typer.Option(help="Of the learning rate: constant, or cosine (falling to 0)."),
+        typer.Option(
+            help="Of the learning rate: constant, cosine (falling to 0), or restarts (falling to 0 "
+            "three times, each twice as long)."
+        ),
+    ] = None,
+    average: Annotated[
+        bool | None,
+        typer.Option(
+            "--average/--no-average",
+            help="Keep the running mean of the weights instead of the weights of the last step.",
+        ),
     ] = None,
     augment: Annotated[
         bool | None,
@@ -131,6 +141,7 @@ def train(
         batch_size=batch_size,
         learning_rate=learning_rate,
         schedule=schedule,  # type: ignore[arg-type]  # checked with the other settings
+        average=average,
         augment=augment,
         augment_strength=augment_strength,
         early_stopping=early_stopping,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +18,11 @@ from edgedigits.errors import DataError, TrainingError
 from edgedigits.model_input import Range, Shape, model_input
 from edgedigits.progress import SILENT, Progress
 from edgedigits.tf_loader import import_tf_keras
+from edgedigits.train.averaging import MOMENTUM, averaged
+from edgedigits.train.schedules import Schedule, falling
 
 if TYPE_CHECKING:
     from edgedigits.train.lessons import Lessons
-
-Schedule = Literal["constant", "cosine"]
 
 EVALUATION_BATCH = 256
 AUGMENTED_AT_ONCE = 256  # pictures; one call costs about 0.4 ms beside its pictures
@@ -193,6 +194,7 @@ def fit(
     learning_rate: float,
     seed: int,
     schedule: Schedule = "constant",
+    average: bool = False,
     augmentation: Augmentation | None = None,
     targets: NDArray[np.float32] | None = None,
     lessons: Lessons | None = None,
@@ -216,7 +218,9 @@ def fit(
         batch_size: pictures a step.
         learning_rate: Adam's, at the start.
         seed: of order and augmentation; the model's own weights are not touched by it.
-        schedule: ``"constant"``, or ``"cosine"``: falling to 0 over all steps.
+        schedule: how the learning rate falls over all steps.
+        average: keep a running mean of the weights and measure the model that has it, see
+            :func:`edgedigits.train.averaging.averaged`; the model itself ends with its own.
         augmentation: how training pictures are changed; None: not at all.
         targets: float32 ``[n, classes]``, what to answer for each picture; None: its label.
         lessons: what to learn from instead of training pictures, augmentation and targets.
@@ -245,25 +249,25 @@ def fit(
     if getattr(model, "optimizer", None) is None:
         few = Pictures(train.images[:EVALUATION_BATCH], None)
         logits = not are_probabilities(scores(model, few, input_shape, input_range))
-        rate = (
-            tf_keras.optimizers.schedules.CosineDecay(learning_rate, steps * epochs)
-            if schedule == "cosine"
-            else learning_rate
-        )
+        rate = falling(learning_rate, schedule, steps * epochs)
         losses = tf_keras.losses
         dense = targets is not None or lessons is not None
         loss = losses.CategoricalCrossentropy if dense else losses.SparseCategoricalCrossentropy
         model.compile(
-            optimizer=tf_keras.optimizers.Adam(rate),
+            optimizer=tf_keras.optimizers.Adam(rate, use_ema=average, ema_momentum=MOMENTUM),
             loss=loss(from_logits=logits),
             metrics=["accuracy"],
         )
     if len(done) >= epochs:
         return tuple(done)
 
+    def measured() -> tuple[float, float]:
+        with averaged(model) if average else nullcontext():
+            return measure(model, validation, input_shape, input_range)
+
     watcher = _Watcher(
         model=model,
-        measure=lambda: measure(model, validation, input_shape, input_range),
+        measure=measured,
         epochs=epochs,
         steps=steps,
         done=done,

@@ -11,9 +11,8 @@ from edgedigits.errors import RunError, UsageError
 from edgedigits.models.build import Precision
 from edgedigits.models.registry import get_model
 from edgedigits.run import RunFolder
-from edgedigits.train.fitting import Schedule
+from edgedigits.train.schedules import SCHEDULES, Schedule
 
-SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("float32", "bfloat16")
 VALIDATION = 0.1  # share of the training pictures
 
@@ -27,7 +26,9 @@ class TrainSettings:
         data: what :func:`edgedigits.data.registry.load_data` takes.
         epochs, batch_size: whole numbers above 0.
         learning_rate: Adam's, above 0.
-        schedule: ``"constant"``, or ``"cosine"``: falling to 0 over all epochs.
+        schedule: ``"constant"``; ``"cosine"``: falling to 0 over all epochs; ``"restarts"``: three
+            such falls, each twice as long as the one before.
+        average: whether the running mean of the weights is kept in place of the weights.
         augment: whether training pictures are changed as :mod:`edgedigits.augment` does.
         augment_strength: how far, above 0 to 1; small networks may underfit at 1, the default.
         early_stopping: epochs without a better one before the training ends; 0: never.
@@ -53,6 +54,7 @@ class TrainSettings:
     batch_size: int | None = None
     learning_rate: float | None = None
     schedule: Schedule | None = None
+    average: bool | None = None
     augment: bool | None = None
     augment_strength: float | None = None
     early_stopping: int | None = None
@@ -87,6 +89,7 @@ class Plan:
     teacher: str | None = None
     views: int = 0
     temperature: float = 1.0
+    average: bool = False
 
     @property
     def augmentation(self) -> Augmentation | None:
@@ -135,6 +138,7 @@ def plan(settings: TrainSettings) -> Plan:
         "normalise": False,
         "views": 0,
         "temperature": 1.0,
+        "average": False,
         **_given(settings),
     }
     made = Plan(**filled)
@@ -155,7 +159,8 @@ def recorded_plan(run: RunFolder, settings: TrainSettings) -> Plan:
             f"{run.path}: was not made by 'edgedigits train'; there is nothing to resume"
         )
     try:
-        known = {"views": 0, "temperature": 1.0, **recorded}  # older runs have no such settings
+        older = {"views": 0, "temperature": 1.0, "average": False}  # what older runs lack
+        known = {**older, **recorded}
         made = Plan(**{field.name: known[field.name] for field in fields(Plan)})
     except KeyError as error:
         raise RunError(f"{run.manifest_file}: lacks the setting {error}; train again") from error
@@ -201,4 +206,5 @@ def _check(settings: TrainSettings, made: Plan) -> None:
     for name, choices in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
         value = getattr(made, name)
         if value not in choices:
-            raise UsageError(f"--{name} is {value}; it must be {' or '.join(choices)}")
+            *first, last = choices
+            raise UsageError(f"--{name} is {value}; it must be {', '.join(first)} or {last}")

@@ -27,6 +27,7 @@ from edgedigits.run import (
 )
 from edgedigits.run_data import RunData, apply_split, choose_split, data_record, load_run_data
 from edgedigits.tf_loader import import_tf_keras
+from edgedigits.train.averaging import averaged_copy
 from edgedigits.train.distillation import (
     Teacher,
     load_teacher,
@@ -250,7 +251,7 @@ def _train(
     for note in data.notes:
         progress.say(f"note: {note}")
     if not done:
-        summary = summary_text(_finisher(made)(model))
+        summary = summary_text(fold(model, get_model(made.model)) if made.normalise else model)
         write_text(run.path / "summary.txt", summary)
         progress.say(summary)
     results = list(done)
@@ -286,6 +287,7 @@ def _train(
                 batch_size=made.batch_size,
                 learning_rate=made.learning_rate,
                 schedule=made.schedule,
+                average=made.average,
                 augmentation=made.augmentation,
                 targets=targets,
                 lessons=taught,
@@ -303,9 +305,10 @@ def _train(
 
 def _finisher(made: Plan) -> Callable[[Any], Any]:
     """From the model as trained to the model that is kept."""
+    kept = averaged_copy if made.average else same
     if not made.normalise:
-        return same
-    return lambda model: fold(model, get_model(made.model))
+        return kept
+    return lambda model: fold(kept(model), get_model(made.model))
 
 
 def _enough(results: tuple[EpochResult, ...], patience: int) -> bool:
