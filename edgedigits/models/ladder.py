@@ -71,7 +71,7 @@ def _spec(name: str, layers: tuple[Layer, ...]) -> ModelSpec:
 
 MODELS = (
     _plain("mnist-8k", (8,), (12,), (16, 16)),
-    _plain("mnist-16k", (12,), (20,), (24, 24)),
+    _plain("mnist-16k", (8, 8), (16, 20), (20, 20)),
     _with_separable("mnist-32k", _conv(32, stride=2), (48, 1), (72, 2), (72, 1), (72, 1), (72, 1)),
     _with_separable(
         "mnist-64k", _conv(32, stride=2), (64, 1), (64, 1), (104, 2), (104, 1), (104, 1), (112, 1)
