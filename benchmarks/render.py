@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from render_ladder import ladder
+from render_ladder import ablations, ladder, measured_on
 
 from edgedigits.reproduce.markdown import table
 from edgedigits.reproduce.page import render_page
@@ -31,13 +31,6 @@ LADDER_PAGE = DOCS / "ladder.md"
 REFERENCE_PAGE = DOCS / "reference-systems.md"
 
 Document = dict[str, Any]
-
-
-def measured_on(document: Document) -> str:
-    """One line: processor, Python and versions."""
-    host = document["host"]
-    versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
-    return f"Measured on {host['processor']}, Python {host['python']}, {versions}."
 
 
 def mnist_variants(document: Document) -> str:
@@ -255,7 +248,10 @@ RENDERERS: Renderers = {
 }
 
 
-PAGES: dict[Path, Renderers] = {PAGE: RENDERERS, LADDER_PAGE: {"ladder": ladder}}
+PAGES: dict[Path, Renderers] = {
+    PAGE: RENDERERS,
+    LADDER_PAGE: {"ladder": ladder, "ablations": ablations},
+}
 
 
 def rendered(path: Path, renderers: Renderers) -> str:

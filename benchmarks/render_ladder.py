@@ -1,7 +1,8 @@
-"""The tables of ``docs/ladder.md``, from ``benchmarks/results/ladder.json``."""
+"""The tables of ``docs/ladder.md``, from ``ladder.json`` and ``ablations.json`` of the results."""
 
 from __future__ import annotations
 
+import statistics
 from typing import Any
 
 from edgedigits.reproduce.markdown import table
@@ -88,15 +89,61 @@ def robustness(document: Document) -> str:
     return table(["file", "as they are", *parts], cells)
 
 
-def _reference(document: Document) -> str:
-    reference, host = document["reference"], document["host"]
+def ablations(document: Document) -> str:
+    """Each technique beside the recipe that differs from it in nothing else."""
+    by_variant: dict[str, list[Document]] = {}
+    for row in document["rows"]:
+        by_variant.setdefault(row["variant"], []).append(row)
+    recipe, *_ = by_variant.values()
+    rows = []
+    for variant, found in by_variant.items():
+        accuracies, floats = (
+            [100 * row[key] for row in found]
+            for key in ("validation_accuracy", "float_validation_accuracy")
+        )
+        rows.append(
+            [
+                variant,
+                _count(found[0]["bytes"]),
+                mean_and_spread(floats, 2),
+                f"{statistics.fmean(row['float_validation_loss'] for row in found):.4f}",
+                mean_and_spread(accuracies, 2),
+                NOTHING if found is recipe else _gain(found, recipe),
+            ]
+        )
+    headings = ["variant", "bytes", "float, %", "float, loss", "int8, %", "to the recipe, points"]
+    seeds = sorted({row["seed"] for row in document["rows"]})
+    said = (
+        f"`{document['rung']}`, {document['epochs']} epochs, "
+        f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}, "
+        f"{document['n']:,} validation pictures."
+    )
+    return "\n\n".join([said, table(headings, rows), measured_on(document)])
+
+
+def _gain(found: list[Document], recipe: list[Document]) -> str:
+    """Difference of the int8 accuracies over the seeds that both have, in points."""
+    own = {row["seed"]: row["validation_accuracy"] for row in recipe}
+    shared = [row for row in found if row["seed"] in own]
+    gains = [100 * (row["validation_accuracy"] - own[row["seed"]]) for row in shared]
+    return f"{statistics.fmean(gains):+.2f}" if gains else NOTHING
+
+
+def measured_on(document: Document) -> str:
+    """One line: processor, Python and versions."""
+    host = document["host"]
     versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
+    return f"Measured on {host['processor']}, Python {host['python']}, {versions}."
+
+
+def _reference(document: Document) -> str:
+    reference = document["reference"]
     beside = (
         "No file of mnist-cnn was measured beside them."
         if reference is None
         else f"Latency beside {reference['name']}, {reference['bytes']:,} bytes."
     )
-    return f"{beside} Measured on {host['processor']}, Python {host['python']}, {versions}."
+    return f"{beside} {measured_on(document)}"
 
 
 def _seeds(row: Document, key: str) -> list[float]:
