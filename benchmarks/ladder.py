@@ -11,18 +11,18 @@ Fashion-MNIST lie under EDGEDIGITS_DATA. Writes ``benchmarks/results/ladder.json
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import math
 import os
 import statistics
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import cv2
+import micro
 import numpy as np
 
 from edgedigits.convert.arena import plan_arena
@@ -41,8 +41,6 @@ ROUNDS = 50
 PICTURES = 64  # for latency, taken in turn
 SEED = 0  # of the distortions
 ENOUGH_SEEDS = 3
-ARENA_STEP = 16  # bytes
-LARGEST_ARENA = 64 << 20  # bytes
 
 KIB = 1024
 AIMS = (
@@ -120,36 +118,15 @@ def parameters(contents: Contents) -> int:
 
 
 def micro_arena(file: Path, least: int) -> int | None:
-    """The smallest arena with which TensorFlow Lite Micro opens a file here; None: not installed.
+    """The smallest arena in which TensorFlow Lite Micro runs a file here; None: not installed.
 
     Args:
         file: the model. least: bytes that it needs in any case.
     """
-    if importlib.util.find_spec("tflite_micro") is None:
+    if not micro.installed():
         return None
-    from tflite_micro import runtime  # type: ignore[import-not-found]
-
-    def opens(size: int) -> bool:
-        try:
-            runtime.Interpreter.from_file(str(file), arena_size=size)
-        except Exception:
-            return False
-        return True
-
-    return smallest(opens, least)
-
-
-def smallest(fits: Callable[[int], bool], least: int) -> int | None:
-    """The smallest size, in steps of 16 bytes from ``least`` on, that fits; None: none does."""
-    low, high = 0, 1  # in steps: low may fit, high is tried first
-    while not fits(least + high * ARENA_STEP):
-        low, high = high + 1, 2 * high
-        if least + high * ARENA_STEP > LARGEST_ARENA:
-            return None
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if fits(least + middle * ARENA_STEP) else (middle + 1, high)
-    return least + low * ARENA_STEP
+    with micro.Micro(file) as runtime:
+        return runtime.smallest(least)
 
 
 def notes_of(file: Path) -> Document:

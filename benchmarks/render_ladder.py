@@ -52,7 +52,7 @@ def files(document: Document) -> str:
     headings = [
         "file", "data", "bytes", "parameters", "this file, %", "all seeds, %",
         "float, all seeds, %", "µs", "of mnist-cnn's", "arena, planned",
-        "with margin", "Micro's own",
+        "with Micro's tables", "Micro's own",
     ]  # fmt: skip
     rows = [
         [

@@ -1,99 +1,33 @@
-"""What is really inside a ``.tflite`` file. Needs the runtime's schema module, not TensorFlow."""
+"""What is really inside a ``.tflite`` file. Needs the runtime's schema module, not TensorFlow.
+
+A file of unknown origin may declare any size and point anywhere. It is read table by table with a
+budget, so that a damaged one is refused in a time that its length bounds.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from edgedigits.convert.graph import BITS, FLOATS, Contents, OpContents, TensorContents
+from edgedigits.convert.options import read_options
 from edgedigits.errors import MissingPackageError, ModelFileError
 
-FLOATS = ("FLOAT32", "FLOAT16", "FLOAT64", "BFLOAT16")
+__all__ = ["FLOATS", "Contents", "OpContents", "TensorContents", "parse", "read_contents"]
+
+SPARE = 100_000  # items that even a tiny file may hold
+LONGEST_TEXT = 10_000  # bytes of a name
 
 
-@dataclass(frozen=True)
-class TensorContents:
-    """One tensor.
-
-    Attributes:
-        index, name: as in the file; dtype: the schema's name, for example ``INT8``.
-        shape: as stored. bytes: of constant data, 0 for activations.
-        scales, zero_points: one, or one a channel; empty where not quantised.
-    """
-
-    index: int
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    bytes: int
-    scales: tuple[float, ...]
-    zero_points: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class OpContents:
-    """One operation: its name and version, and the numbers of its tensors (−1 left out)."""
-
-    index: int
-    name: str
-    version: int
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Contents:
-    """The main graph of a file.
-
-    Attributes:
-        tensors, ops: in the file's order. inputs, outputs: tensor numbers.
-        subgraphs: how many graphs there are. metadata: names of the metadata entries.
-    """
-
-    tensors: tuple[TensorContents, ...]
-    ops: tuple[OpContents, ...]
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    subgraphs: int
-    metadata: tuple[str, ...]
-
-    def used_tensors(self) -> set[int]:
-        """Numbers of the tensors that an operation reads or writes."""
-        return {number for op in self.ops for number in (*op.inputs, *op.outputs)}
-
-    def floats(self) -> list[tuple[OpContents, TensorContents]]:
-        """Every float tensor that an operation touches, with the first operation that does."""
-        found: dict[int, OpContents] = {}
-        for op in self.ops:
-            for number in (*op.inputs, *op.outputs):
-                if self.tensors[number].dtype in FLOATS:
-                    found.setdefault(number, op)
-        return [(op, self.tensors[number]) for number, op in found.items()]
-
-    def verdict(self) -> str:
-        """One line: whether the file computes in integers only."""
-        floats = self.floats()
-        if not floats:
-            kinds = sorted({self.tensors[n].dtype.lower() for n in self.used_tensors()} - {"int32"})
-            return f"fully integer: yes ({', '.join(kinds)})"
-        ops = sorted({op.name for op, _ in floats})
-        quantised = any(t.dtype in ("INT8", "INT4", "UINT8", "INT16") for t in self.tensors)
-        what = "quantised weights, float arithmetic" if quantised else "float"
-        return f"fully integer: no ({what}; float tensors at {', '.join(ops)})"
-
-    def activation_scales(self) -> dict[str, tuple[float, int]]:
-        """(scale, zero point) by name of every quantised tensor that is computed, not stored."""
-        return {
-            tensor.name: (tensor.scales[0], tensor.zero_points[0])
-            for tensor in self.tensors
-            if tensor.bytes == 0 and len(tensor.scales) == len(tensor.zero_points) == 1
-        }
+class DamagedError(ValueError):
+    """What is wrong with a file's graph, in words that end a message."""
 
 
 def read_contents(data: bytes, name: str) -> Contents:
-    """Parse the bytes of a ``.tflite`` file.
+    """Read the bytes of a ``.tflite`` file.
 
     Args:
         data: the file. name: what to call it in messages.
@@ -103,29 +37,20 @@ def read_contents(data: bytes, name: str) -> Contents:
     """
     _schema()
     try:
-        model = parse(data)
-        graph = model.subgraphs[0]
-        contents = Contents(
-            tensors=tuple(_tensor(i, t, model.buffers) for i, t in enumerate(graph.tensors)),
-            ops=tuple(_op(i, op, model.operatorCodes) for i, op in enumerate(graph.operators)),
-            inputs=_numbers(graph.inputs),
-            outputs=_numbers(graph.outputs),
-            subgraphs=len(model.subgraphs),
-            metadata=tuple(_text(entry.name) for entry in model.metadata or ()),
-        )
-        named = {*contents.used_tensors(), *contents.inputs, *contents.outputs}
-        if not named <= set(range(len(contents.tensors))):
-            raise ValueError("an operation names a tensor that does not exist")
-        return contents
-    except Exception as error:  # a damaged file leads the parser anywhere
+        return _Reader(data).contents()
+    except DamagedError as error:
+        raise ModelFileError(
+            f"{name}: its graph cannot be read: {error}; the file is damaged"
+        ) from error
+    except Exception as error:  # a damaged file leads the reader anywhere
         raise ModelFileError(f"{name}: its graph cannot be read; the file is damaged") from error
 
 
 def parse(data: bytes) -> Any:
-    """A file as the schema's object tree (``ModelT``), with all constant data in its buffers.
+    """A file of our own as the schema's object tree (``ModelT``), constant data in its buffers.
 
     Some writers keep constant data behind the graph and leave only its place in the buffer; here it
-    is brought back in.
+    is brought back in. There is no limit on what a damaged file makes of this.
     """
     model = _schema().ModelT.InitFromPackedBuf(data, 0)
     for buffer in model.buffers:
@@ -135,6 +60,144 @@ def parse(data: bytes) -> Any:
             buffer.data = np.frombuffer(data, np.uint8, buffer.size, buffer.offset)
             buffer.offset = buffer.size = 0
     return model
+
+
+class _Reader:
+    """Reads tables of a file, and gives up when it has read more than the file can hold."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.left = len(data) + SPARE
+        self.model = _schema().Model.GetRootAs(data, 0)
+        self.buffers = self._length(self.model.BuffersLength(), "buffers")
+
+    def contents(self) -> Contents:
+        """The main graph."""
+        subgraphs = self._length(self.model.SubgraphsLength(), "graphs")
+        if subgraphs == 0:
+            raise DamagedError("it holds no graph")
+        graph = self.model.Subgraphs(0)
+        count = self._length(graph.TensorsLength(), "tensors")
+        stored: dict[int, Any] = {}
+        tensors = tuple(self._tensor(i, graph.Tensors(i), stored) for i in range(count))
+        codes = list(self._each(self.model.OperatorCodesLength, self.model.OperatorCodes, "codes"))
+        ops = tuple(
+            self._op(i, op, codes, count)
+            for i, op in enumerate(self._each(graph.OperatorsLength, graph.Operators, "operations"))
+        )
+        entries = self._each(self.model.MetadataLength, self.model.Metadata, "metadata")
+        return Contents(
+            tensors=tensors,
+            ops=ops,
+            inputs=self._places(graph.InputsAsNumpy(), count, "the graph's inputs", least=0),
+            outputs=self._places(graph.OutputsAsNumpy(), count, "the graph's outputs", least=0),
+            subgraphs=subgraphs,
+            metadata=tuple(self._text(entry.Name()) for entry in entries),
+            constants=stored,
+            description=self._text(self.model.Description()),
+            version=int(self.model.Version()),
+        )
+
+    def _length(self, items: int, what: str) -> int:
+        self.left -= items
+        if self.left < 0:
+            raise DamagedError(f"it declares more {what} than it can hold")
+        return items
+
+    def _each(
+        self, length: Callable[[], int], item: Callable[[int], Any], what: str
+    ) -> Iterator[Any]:
+        for i in range(self._length(length(), what)):
+            yield item(i)
+
+    def _tensor(self, index: int, tensor: Any, stored: dict[int, Any]) -> TensorContents:
+        quantisation = tensor.Quantization()
+        shape = self._numbers(tensor.ShapeAsNumpy(), "sides of a shape")
+        dtype = _name(_schema().TensorType, tensor.Type(), f"the type of tensor {index}")
+        content = self._stored(tensor.Buffer(), index)
+        scales: tuple[float, ...] = ()
+        zeros: tuple[int, ...] = ()
+        if quantisation is not None:
+            self._length(quantisation.ScaleLength(), "scales")
+            if quantisation.ScaleLength():
+                scales = tuple(quantisation.ScaleAsNumpy().tolist())
+                if not np.isfinite(scales).all():
+                    raise DamagedError(f"a scale of tensor {index} is no number")
+            zeros = self._numbers(
+                quantisation.ZeroPointAsNumpy() if quantisation.ZeroPointLength() else 0,
+                "zero points",
+            )
+        made = TensorContents(
+            index=index,
+            name=self._text(tensor.Name()),
+            dtype=dtype,
+            shape=shape,
+            bytes=len(content),
+            scales=scales,
+            zero_points=zeros,
+            axis=0 if quantisation is None else int(quantisation.QuantizedDimension()),
+            variable=bool(tensor.IsVariable()),
+        )
+        if len(content):
+            stored[index] = content
+            needed = -(-made.elements * BITS.get(dtype, 0) // 8)
+            if needed > len(content) and tensor.Sparsity() is None:
+                raise DamagedError(
+                    f"tensor {index} ({dtype.lower()} {list(shape)}) needs {needed:,} bytes and "
+                    f"has {len(content):,}"
+                )
+        return made
+
+    def _stored(self, number: int, tensor: int) -> Any:
+        if not 0 <= number < self.buffers:
+            raise DamagedError(f"tensor {tensor} names buffer {number} of {self.buffers}")
+        buffer = self.model.Buffers(number)
+        if buffer.Offset() > 1:  # 0 and 1: the data is in the buffer
+            if buffer.Offset() + buffer.Size() > len(self.data):
+                raise DamagedError("constant data lies beyond the end of the file")
+            return np.frombuffer(self.data, np.uint8, buffer.Size(), buffer.Offset())
+        if buffer.DataLength() == 0:
+            return np.empty(0, np.uint8)
+        return buffer.DataAsNumpy()  # refuses what is longer than the file
+
+    def _op(self, index: int, op: Any, codes: list[Any], tensors: int) -> OpContents:
+        if not 0 <= op.OpcodeIndex() < len(codes):
+            raise DamagedError(f"operation {index} is of kind {op.OpcodeIndex()} of {len(codes)}")
+        code = codes[op.OpcodeIndex()]
+        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        name = _name(_schema().BuiltinOperator, number, f"the kind of operation {index}")
+        if name == "CUSTOM":
+            name = f"CUSTOM {self._text(code.CustomCode())}".rstrip()
+        inputs = self._places(op.InputsAsNumpy(), tensors, f"operation {index}")
+        outputs = self._places(op.OutputsAsNumpy(), tensors, f"operation {index}")
+        return OpContents(
+            index=index,
+            name=name,
+            version=int(code.Version()),
+            inputs=tuple(n for n in inputs if n >= 0),
+            outputs=tuple(n for n in outputs if n >= 0),
+            options=read_options(_schema(), op),
+        )
+
+    def _places(self, values: Any, tensors: int, what: str, least: int = -1) -> tuple[int, ...]:
+        numbers = self._numbers(values, "tensor numbers")
+        for number in numbers:
+            if not least <= number < tensors:
+                raise DamagedError(f"{what} names tensor {number} of {tensors}")
+        return numbers
+
+    def _numbers(self, values: Any, what: str) -> tuple[int, ...]:
+        if isinstance(values, int):  # how the generated code says that there are none
+            return ()
+        self._length(len(values), what)
+        return tuple(values.tolist())
+
+    def _text(self, value: bytes | None) -> str:
+        if value is None:
+            return ""
+        self._length(len(value), "letters")
+        text = value[:LONGEST_TEXT].decode("utf-8", "replace")
+        return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def _schema() -> Any:
@@ -150,40 +213,7 @@ def _names(enum: type) -> dict[int, str]:
     return {value: key for key, value in vars(enum).items() if isinstance(value, int)}
 
 
-def _tensor(index: int, tensor: Any, buffers: list[Any]) -> TensorContents:
-    stored = buffers[tensor.buffer].data
-    quantisation = tensor.quantization
-    scales = () if quantisation is None or quantisation.scale is None else quantisation.scale
-    zeros = () if quantisation is None or quantisation.zeroPoint is None else quantisation.zeroPoint
-    return TensorContents(
-        index=index,
-        name=_text(tensor.name),
-        dtype=_names(_schema().TensorType)[tensor.type],
-        shape=_numbers(tensor.shape),
-        bytes=0 if stored is None else len(stored),
-        scales=tuple(float(scale) for scale in scales),
-        zero_points=_numbers(zeros),
-    )
-
-
-def _op(index: int, op: Any, codes: list[Any]) -> OpContents:
-    code = codes[op.opcodeIndex]
-    number = max(code.builtinCode, code.deprecatedBuiltinCode)
-    name = _names(_schema().BuiltinOperator)[number]
-    if name == "CUSTOM" and code.customCode is not None:
-        name = f"CUSTOM {_text(code.customCode)}"
-    return OpContents(
-        index=index,
-        name=name,
-        version=int(code.version),
-        inputs=tuple(n for n in _numbers(op.inputs) if n >= 0),
-        outputs=tuple(n for n in _numbers(op.outputs) if n >= 0),
-    )
-
-
-def _numbers(values: Any) -> tuple[int, ...]:
-    return () if values is None else tuple(int(v) for v in np.asarray(values).reshape(-1))
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value or "")
+def _name(enum: type, value: int, what: str) -> str:
+    if value not in _names(enum):
+        raise DamagedError(f"{what} is {value}, which the format does not know")
+    return _names(enum)[value]

@@ -70,7 +70,10 @@ class Graph:
         op = schema.OperatorT()
         op.opcodeIndex = len(self.model.operatorCodes) - 1
         op.inputs, op.outputs = inputs, outputs
-        words = {"MAX_POOL_2D": "Pool2D", "REDUCE_ANY": "Reducer"}
+        words = {
+            "MAX_POOL_2D": "Pool2D", "AVERAGE_POOL_2D": "Pool2D", "REDUCE_ANY": "Reducer",
+            "MEAN": "Reducer", "CONV_2D": "Conv2D", "DEPTHWISE_CONV_2D": "DepthwiseConv2D",
+        }  # fmt: skip
         table = words.get(name, name.title().replace("_", "")) + "Options"
         op.builtinOptionsType = getattr(schema.BuiltinOptions, table)
         op.builtinOptions = getattr(schema, f"{table}T")()

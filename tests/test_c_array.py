@@ -63,7 +63,7 @@ def test_the_compiled_array_is_the_file(tmp_path: Path) -> None:
     assert content == data
     assert told[0] == f"{len(data)} {made.arena_bytes} 0"
     assert told[1:11] == list("0123456789")
-    assert made.arena_bytes == plan_arena(read_contents(data, "x"), "x").bytes
+    assert made.arena_bytes == plan_arena(read_contents(data, "x"), "x").smallest
 
 
 @needs_compiler
@@ -110,13 +110,13 @@ def test_names_that_c_allows() -> None:
     assert identifier("é") == "m_"
 
 
-def test_the_header_says_what_the_estimate_is_made_of() -> None:
+def test_the_header_says_what_the_arena_is_made_of() -> None:
     made = c_array(reader_file().read_bytes(), "digit-reader.tflite")
     arena = plan_arena(read_contents(reader_file().read_bytes(), "x"), "x")
     comment = " ".join(made.header.replace("\n *", "").split())
-    assert f"An estimate, not measured: {arena.head:,} for the tensors" in comment
-    assert f"a margin of {arena.margin:,} for its own tables" in comment
-    assert f"_ARENA_BYTES {arena.head + arena.margin}\n" in made.header
+    assert f"{arena.head:,} for the tensors and {arena.tail:,} for the tables" in comment
+    assert f"on 32 bits they want {arena.target:,}." in comment
+    assert f"_ARENA_BYTES {arena.head + arena.tail}\n" in made.header
     assert "Input: int8 1x28x28x1; real value = 0.00392156886 * (stored - (-128))" in comment
     assert "CONV_2D" in comment
 

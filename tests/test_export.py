@@ -46,7 +46,8 @@ def test_integer_variants_hold_no_float(exported_run: Path, variant: str) -> Non
     activation = "INT16" if variant == "int16x8" else "INT8"
     ends = [contents.tensors[n] for n in (*contents.inputs, *contents.outputs)]
     assert [t.dtype for t in ends] == [activation, activation]
-    assert contents.verdict().startswith("fully integer: yes")
+    assert not contents.islands()
+    assert contents.fully_int8() == (variant not in ("int4", "int16x8"))
     assert "QUANTIZE" not in {op.name for op in contents.ops}
 
 

@@ -55,7 +55,7 @@ def test_the_file_says_which_tool_made_it_and_is_fully_integer(made: Any) -> Non
     assert metadata.recipe["tool"] == "ai-edge-quantizer"
     assert metadata.recipe["name"] == "int8"
     contents = read_contents(data, "large")
-    assert contents.verdict() == "fully integer: yes (int8)"
+    assert contents.verdict() == "fully int8: yes"
     source = contents.tensors[contents.inputs[0]]
     assert source.zero_points == (-128,)
     assert source.scales == pytest.approx((1 / 255,), rel=1e-6)

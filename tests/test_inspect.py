@@ -33,9 +33,7 @@ def test_a_graph_put_together_by_hand() -> None:
     assert (weights.dtype, weights.shape, weights.bytes) == ("FLOAT32", (5, 784), 5 * 784 * 4)
     assert contents.tensors[0].name == "picture"
     assert contents.metadata == ()
-    assert contents.verdict() == (
-        "fully integer: no (float; float tensors at FULLY_CONNECTED, RESHAPE, SOFTMAX)"
-    )
+    assert contents.verdict() == ("fully int8: no (float throughout)")
     # Each float tensor once, with the first operation that touches it.
     first = {tensor.index: op.name for op, tensor in contents.floats()}
     assert first == {
@@ -54,7 +52,7 @@ def test_quantisation_and_missing_inputs() -> None:
     contents = read_contents(graph.bytes(), "x")
     assert contents.ops[0].inputs == (0, 1)
     assert contents.activation_scales() == {"a": (0.5, -3), "out": (2.0, 7)}
-    assert contents.verdict() == "fully integer: yes (int8)"
+    assert contents.verdict() == "fully int8: yes"
 
 
 def test_constants_kept_behind_the_graph_are_found() -> None:
@@ -111,7 +109,7 @@ def test_the_command(exported_run: Path, run_cli: RunCli, tmp_path: Path) -> Non
     assert document["ops"][0]["name"] == "CONV_2D"
     code, out, _ = run_cli("inspect", file)
     assert code == 0
-    assert "fully integer: yes (int8)" in out
+    assert "fully int8: yes" in out
     assert "MAX_POOL_2D" in out
     foreign = write(tmp_path / "foreign.tflite", _dense())
     code, out, _ = run_cli("inspect", foreign)
