@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgedigits.convert.arena import Arena, plan_arena
-from edgedigits.convert.contents import Contents, TensorContents, read_contents
+from edgedigits.convert.contents import TensorContents, read_contents
+from edgedigits.convert.micro import why_not_micro
 from edgedigits.convert.recipes import Variant
 from edgedigits.device.metadata import read_metadata, read_model_bytes
 from edgedigits.errors import ConversionError, UsageError
@@ -192,21 +193,6 @@ def c_array(data: bytes, file: str) -> CArray:
     quoted = ",\n".join(f"    {quote(label)}" for label in labels)
     source = _SOURCE.format(**words, data=_rows(data), labels=quoted)
     return CArray(name, header, source, arena)
-
-
-def why_not_micro(contents: Contents) -> str | None:
-    """What in a graph TensorFlow Lite Micro has no kernels for; None: nothing known."""
-    kinds = {contents.tensors[number].dtype for number in contents.used_tensors()}
-    if found := kinds & {"FLOAT16", "BFLOAT16"}:
-        return f"its weights are {found.pop().lower()}"
-    if "INT4" in kinds:
-        return "some of its weights are int4"
-    for op in contents.ops:
-        computed = {contents.tensors[n].dtype for n in op.outputs}
-        stored = {contents.tensors[n].dtype for n in op.inputs if contents.tensors[n].bytes}
-        if "FLOAT32" in computed and "INT8" in stored and op.name != "DEQUANTIZE":
-            return "its weights are int8 and its arithmetic is float"
-    return None
 
 
 def identifier(stem: str) -> str:

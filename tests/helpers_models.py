@@ -75,8 +75,9 @@ class Graph:
             "MEAN": "Reducer", "CONV_2D": "Conv2D", "DEPTHWISE_CONV_2D": "DepthwiseConv2D",
         }  # fmt: skip
         table = words.get(name, name.title().replace("_", "")) + "Options"
-        op.builtinOptionsType = getattr(schema.BuiltinOptions, table)
-        op.builtinOptions = getattr(schema, f"{table}T")()
+        if hasattr(schema.BuiltinOptions, table):  # some operations have no settings
+            op.builtinOptionsType = getattr(schema.BuiltinOptions, table)
+            op.builtinOptions = getattr(schema, f"{table}T")()
         for key, value in options.items():
             setattr(op.builtinOptions, key, value)
         self.part.operators.append(op)

@@ -13,7 +13,7 @@ from conftest import RunCli
 from helpers_models import Graph, dense_file, two_input_file, write
 
 from edgedigits.convert.contents import read_contents
-from edgedigits.convert.trial import inspect_file
+from edgedigits.convert.inspection import inspect_file
 from edgedigits.errors import ModelFileError
 
 
@@ -107,6 +107,8 @@ def test_the_command(exported_run: Path, run_cli: RunCli, tmp_path: Path) -> Non
     assert document["bytes"] == file.stat().st_size
     assert document["metadata"]["labels"] == list("0123456789")
     assert document["ops"][0]["name"] == "CONV_2D"
+    assert document["layers"][0]["layer"] == "conv_1"
+    assert document["fully_int8"] is True
     code, out, _ = run_cli("inspect", file)
     assert code == 0
     assert "fully int8: yes" in out
@@ -134,6 +136,6 @@ def test_a_module_in_the_current_folder_is_not_run(
     (tmp_path / "numpy.py").write_text("raise SystemExit('the wrong numpy')")
     write(tmp_path / "foreign.tflite", _dense())
     monkeypatch.chdir(tmp_path)
-    data, contents = inspect_file(Path("foreign.tflite"))
-    assert data == _dense()
-    assert len(contents.ops) == 3
+    found = inspect_file(Path("foreign.tflite"))
+    assert found.bytes == len(_dense())
+    assert len(found.contents.ops) == 3

@@ -189,29 +189,30 @@ def compare(
 
 
 def inspect(file: FileArgument, as_json: JsonOption = False) -> None:
-    """What is really in a .tflite file: operations, tensors, types, scales, metadata.
+    """What is really in a .tflite file: operations, types, scales, costs, and what could run it.
+
+    Layer by layer: parameters, multiplications, bytes, compression, sparsity. Then which operations
+    would map to a Coral Edge TPU and to TensorFlow Lite Micro, and the working memory needed there.
+    Exits with 1 where the file holds what nothing here runs: custom operations, several graphs.
 
     Example: edgedigits inspect runs/a/exports/int8.tflite
     """
-    from edgedigits.convert.trial import inspect_file
-    from edgedigits.device.sidecar import file_metadata
-    from edgedigits.report.conversion import contents_json, contents_rows
+    from edgedigits.convert.inspection import inspect_file
+    from edgedigits.errors import ModelFileError
+    from edgedigits.report.inspection import inspection_json, inspection_view
     from edgedigits.zoo import resolve_file
 
-    file = resolve_file(file)
-    data, contents = inspect_file(file)
-    metadata = file_metadata(file, data)
+    found = inspect_file(resolve_file(file))
     if as_json:
-        print_json(contents_json(file, contents, metadata))
-        return
-    console = stdout()
-    console.print(f"{file}: {len(data):,} bytes; {contents.verdict()}", markup=False)
-    for table in contents_rows(contents):
-        console.print(table)
-    if metadata is None:
-        console.print("metadata: none of edgedigits")
+        print_json(inspection_json(found))
     else:
-        console.print_json(data=metadata.to_json(), indent=1)
+        console = stdout()
+        for part in inspection_view(found):
+            console.print(part, markup=False, soft_wrap=isinstance(part, str))
+        if found.metadata is not None:
+            console.print_json(data=found.metadata.to_json(), indent=1)
+    if why := found.objections():
+        raise ModelFileError(why)
 
 
 def bench(

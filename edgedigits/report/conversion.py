@@ -1,19 +1,16 @@
-"""Tables and documents of calibration, export, inspection and latency."""
+"""Tables and documents of calibration, export and latency."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from edgedigits.bench import Bench
 from edgedigits.calibration.record import CalibrationSet
 from edgedigits.calibration.stability import Stability
 from edgedigits.convert.c_array import CArrayFiles
-from edgedigits.convert.contents import Contents, TensorContents
 from edgedigits.convert.export import ExportResult
-from edgedigits.device.metadata import Metadata
-from edgedigits.report.rows import NOTHING, Column, Table, count, number, percent
+from edgedigits.report.rows import Column, Table, count, number, percent
 
 SHOWN_SHIFTS = 8
 
@@ -101,75 +98,6 @@ def export_json(result: ExportResult, arrays: tuple[CArrayFiles, ...] = ()) -> d
             {"source": str(c.source), "header": str(c.header), "arena_bytes": c.arena_bytes}
             for c in arrays
         ],
-    }
-
-
-def contents_rows(contents: Contents) -> tuple[Table, Table]:
-    """The operations of a file, and its tensors."""
-    operations = Table(
-        title=f"{len(contents.ops)} operations",
-        columns=(
-            Column("#"),
-            Column("operation", right=False),
-            Column("version"),
-            Column("reads", right=False),
-            Column("writes", right=False),
-        ),
-        rows=tuple(
-            (
-                str(op.index),
-                op.name,
-                str(op.version),
-                " ".join(map(str, op.inputs)),
-                " ".join(map(str, op.outputs)),
-            )
-            for op in contents.ops
-        ),
-    )
-    tensors = Table(
-        title=f"{len(contents.tensors)} tensors",
-        columns=(
-            Column("#"),
-            Column("type", right=False),
-            Column("shape", right=False),
-            Column("bytes"),
-            Column("scale", right=False),
-            Column("zero point"),
-            Column("name", right=False),
-        ),
-        rows=tuple(_tensor_cells(tensor) for tensor in contents.tensors),
-    )
-    return operations, tensors
-
-
-def _tensor_cells(tensor: TensorContents) -> tuple[str, ...]:
-    several = len(tensor.scales) > 1
-    scale = NOTHING if not tensor.scales else f"{tensor.scales[0]:.6g}"
-    return (
-        str(tensor.index),
-        tensor.dtype.lower(),
-        "×".join(map(str, tensor.shape)) or "scalar",
-        count(tensor.bytes) if tensor.bytes else NOTHING,
-        f"{len(tensor.scales)} channels" if several else scale,
-        NOTHING if not tensor.zero_points or several else str(tensor.zero_points[0]),
-        tensor.name.split(";")[0],
-    )
-
-
-def contents_json(file: Path, contents: Contents, metadata: Metadata | None) -> dict[str, Any]:
-    """A file's inside as plain values."""
-    return {
-        "file": str(file),
-        "bytes": file.stat().st_size,
-        "verdict": contents.verdict(),
-        "fully_integer": not contents.floats(),
-        "subgraphs": contents.subgraphs,
-        "inputs": list(contents.inputs),
-        "outputs": list(contents.outputs),
-        "ops": [asdict(op) for op in contents.ops],
-        "tensors": [asdict(tensor) for tensor in contents.tensors],
-        "metadata_entries": list(contents.metadata),
-        "metadata": None if metadata is None else metadata.to_json(),
     }
 
 
