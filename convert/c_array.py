@@ -16,7 +16,7 @@ from edgedigits.errors import ConversionError, UsageError
 from edgedigits.run import write_text
 
 BYTES_A_LINE = 16
-MICRO_RECIPES = ("float32", "int8", "int16x8", "qat-int8")
+MICRO_RECIPES = ("float32", "int8", "int16x8", "qat-int8", "edgetpu-int8")
 
 _HEADER = """\
 /* {file}: a model for TensorFlow Lite Micro, written by edgedigits.

@@ -27,6 +27,7 @@ class Recipe:
         tool: which package converts. trains: fine-tunes with quantisation in place first.
         in_all: part of ``--all``; in_all_derived: also for pruned models.
         slow: has no fast kernel, so that it is evaluated on a part of the pictures.
+        dense_per_tensor: the weights of Dense layers have one scale, not one a channel.
         about: one line for people.
     """
 
@@ -42,6 +43,7 @@ class Recipe:
     in_all: bool = True
     in_all_derived: bool = False
     slow: bool = False
+    dense_per_tensor: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """What travels in the file's metadata."""
@@ -115,6 +117,17 @@ RECIPES: dict[str, Recipe] = {
             integer=True,
             trains=True,
         ),
+        Recipe(
+            name="edgetpu-int8",
+            code="dense_per_tensor_static_wi8_ai8",
+            weights="int8",
+            activations="int8",
+            about="int8 for the Edge TPU's compiler: one scale a Dense layer; by name only",
+            calibrated=True,
+            integer=True,
+            in_all=False,
+            dense_per_tensor=True,
+        ),
     )
 }
 
@@ -170,7 +183,7 @@ def plan(
     if not asked and not everything:
         raise UsageError(
             "nothing to export: add --int8, --float32, --float16, --dynamic, --int4, --int16x8, "
-            "--qat or --all"
+            "--qat, --edgetpu or --all"
         )
     variants = []
     for source in sources:

@@ -70,6 +70,9 @@ def _configure(
         if representative is None:
             raise ConversionError(f"{recipe.name}: needs a calibration set")
         converter.representative_dataset = lambda: _one_by_one(representative)
+    if recipe.dense_per_tensor:
+        # Converters without this switch give Dense layers one scale anyway.
+        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
     if recipe.activations == "int8":
         if (
             recipe.calibrated

@@ -213,7 +213,8 @@ def check(data: bytes, recipe: Recipe, variant: str) -> None:
     """Refuse a file that is not what its recipe says.
 
     Raises:
-        ConversionError: an integer recipe left a float tensor inside; names the operation.
+        ConversionError: an integer recipe left a float tensor inside, or a Dense layer has scales
+            by channel where one was asked for; names the operation.
     """
     from edgedigits.convert.contents import read_contents
 
@@ -227,6 +228,14 @@ def check(data: bytes, recipe: Recipe, variant: str) -> None:
             f"{variant}: not an integer model: {op.name} (operation {op.index}) uses the "
             f"{tensor.dtype.lower()} tensor '{tensor.name}'; {len(floats)} such tensors in all"
         )
+    if not recipe.dense_per_tensor:
+        return
+    for op in contents.ops:
+        if op.name == "FULLY_CONNECTED" and len(contents.tensors[op.inputs[1]].scales) > 1:
+            raise ConversionError(
+                f"{variant}: {op.name} (operation {op.index}) has weights with a scale a channel, "
+                "although one was asked for"
+            )
 
 
 def finish(job: Job, task: Task, data: bytes) -> bytes:

@@ -8,6 +8,7 @@ Each step of the work reads and writes named files of one folder::
       model.keras          the float model; pruned.keras and channels.keras beside it
       history.json         loss and accuracy by epoch
       calibration.json     the calibration set: indices, class counts, method, seed, digest
+      edgetpu/VARIANT_edgetpu.tflite  compiled for an Edge TPU, with the compiler's log
       exports/VARIANT.tflite  and VARIANT-slim.json beside VARIANT-slim.tflite;
                           VARIANT_model.c and VARIANT_model.h, with --c-array
       evaluations/VARIANT.json
@@ -90,6 +91,11 @@ class RunFolder:
     def model_file(self, source: str = "model") -> Path:
         """``SOURCE.keras``; source is ``model``, ``pruned`` or ``channels``."""
         return self.path / f"{source}.keras"
+
+    @property
+    def edgetpu(self) -> Path:
+        """``edgetpu``, the folder of files compiled for an Edge TPU."""
+        return self.path / "edgetpu"
 
     def export_file(self, variant: str) -> Path:
         """``exports/VARIANT.tflite``."""

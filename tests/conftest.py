@@ -117,7 +117,7 @@ def exported_run(trained_run: Path, run_cli: RunCli) -> Path:
     run = trained_run.with_name("exported")
     shutil.copytree(trained_run, run)
     shutil.copy(run / "model.keras", run / "pruned.keras")
-    options = ["--all", "--int16x8", "--qat-epochs", 1, "--json"]
+    options = ["--all", "--int16x8", "--edgetpu", "--qat-epochs", 1, "--json"]
     code, out, error = run_cli("export", run, *options)
     assert code == 0, error
     (run / "export.json").write_text(out)

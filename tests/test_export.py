@@ -22,7 +22,7 @@ from edgedigits.errors import ConversionError, UsageError
 from edgedigits.run import open_run
 from edgedigits.run_data import load_run_data
 
-ALL = [*RECIPES, "pruned-float32", "pruned-int8", "pruned-int16x8"]
+ALL = [*RECIPES, *(f"pruned-{name}" for name in ("float32", "int8", "int16x8", "edgetpu-int8"))]
 
 
 def _contents(run: Path, variant: str) -> Contents:
@@ -39,7 +39,7 @@ def test_every_variant_is_there_and_nothing_else(exported_run: Path) -> None:
         assert made["bytes"] == Path(made["file"]).stat().st_size
 
 
-@pytest.mark.parametrize("variant", ["int8", "qat-int8", "int4", "int16x8", "pruned-int8"])
+@pytest.mark.parametrize("variant", ["int8", "qat-int8", "int4", "int16x8", "edgetpu-int8"])
 def test_integer_variants_hold_no_float(exported_run: Path, variant: str) -> None:
     contents = _contents(exported_run, variant)
     assert not {t.dtype for t in contents.tensors} & {"FLOAT32", "FLOAT16", "FLOAT64"}

@@ -16,15 +16,16 @@ def _names(
 
 def test_names_are_the_variants_of_the_issue() -> None:
     assert list(RECIPES) == [
-        "float32", "float16", "dynamic", "int8", "int16x8", "int4", "qat-int8",
+        "float32", "float16", "dynamic", "int8", "int16x8", "int4", "qat-int8", "edgetpu-int8",
     ]  # fmt: skip
     assert all(recipe.name == name for name, recipe in RECIPES.items())
     assert len({recipe.code for recipe in RECIPES.values()}) == len(RECIPES)
 
 
-def test_all_leaves_out_only_what_is_slow() -> None:
-    assert _names(everything=True) == [name for name in RECIPES if name != "int16x8"]
-    assert _names("int16x8", everything=True) == list(RECIPES)
+def test_all_leaves_out_what_is_slow_and_what_is_for_a_compiler() -> None:
+    by_name = ("int16x8", "edgetpu-int8")
+    assert _names(everything=True) == [name for name in RECIPES if name not in by_name]
+    assert _names(*by_name, everything=True) == list(RECIPES)
 
 
 def test_all_of_a_derived_model_is_float32_and_int8() -> None:

@@ -17,6 +17,8 @@ from edgedigits.cli.common import (
     stdout,
 )
 
+EDGETPU = "edgetpu-int8"  # the recipe
+
 
 def calibrate(
     run: RunArgument,
@@ -104,6 +106,14 @@ def export(
     qat: Annotated[
         bool, typer.Option("--qat", help="int8 after fine-tuning with quantisation in place.")
     ] = False,
+    edgetpu: Annotated[
+        bool,
+        typer.Option(
+            "--edgetpu",
+            help="int8 for a Coral Edge TPU: one scale a Dense layer; compiled into RUN/edgetpu "
+            "where edgetpu_compiler is on the PATH.",
+        ),
+    ] = False,
     everything: Annotated[
         bool, typer.Option("--all", help="Every variant that runs at speed, of every model.")
     ] = False,
@@ -166,6 +176,7 @@ def export(
         "int16x8": int16x8,
         "int4": int4,
         "qat-int8": qat,
+        EDGETPU: edgetpu,
     }
     if from_zoo is not None:
         if (
@@ -186,6 +197,7 @@ def export(
     if out is not None or overwrite:
         raise UsageError("--out and --overwrite go with --from-zoo; a run's files go into the run")
     from edgedigits.convert.c_array import check_c_array, write_c_arrays
+    from edgedigits.convert.edgetpu_compiler import compile_files
     from edgedigits.convert.export import export as export_variants
     from edgedigits.convert.qat import QatSettings
     from edgedigits.gate import ExportRequest, judge_export, plan_export
@@ -214,8 +226,10 @@ def export(
         )
         made = [exported.file for exported in result.exported] if c_array else []
         arrays = write_c_arrays(made, shown.say)
+        for_tpu = [made.file for made in result.exported if EDGETPU in made.variant]
+        compiled = compile_files(for_tpu, opened.edgetpu, shown.say)
     if as_json:
-        print_json(export_json(result, arrays))
+        print_json(export_json(result, arrays, compiled))
     else:
         stdout().print(export_rows(result))
     with progress() as shown:

@@ -9,6 +9,7 @@ from edgedigits.bench import Bench
 from edgedigits.calibration.record import CalibrationSet
 from edgedigits.calibration.stability import Stability
 from edgedigits.convert.c_array import CArrayFiles
+from edgedigits.convert.edgetpu_compiler import EdgeTpuExport
 from edgedigits.convert.export import ExportResult
 from edgedigits.report.rows import Column, Table, count, number, percent
 
@@ -88,8 +89,12 @@ def export_rows(result: ExportResult) -> Table:
     )
 
 
-def export_json(result: ExportResult, arrays: tuple[CArrayFiles, ...] = ()) -> dict[str, Any]:
-    """An export as plain values, with what was written as C."""
+def export_json(
+    result: ExportResult,
+    arrays: tuple[CArrayFiles, ...] = (),
+    compiled: tuple[EdgeTpuExport, ...] = (),
+) -> dict[str, Any]:
+    """An export as plain values, with what was written as C and compiled for an Edge TPU."""
     return {
         "exported": [asdict(made) | {"file": str(made.file)} for made in result.exported],
         "failed": [asdict(failed) for failed in result.failed],
@@ -98,6 +103,7 @@ def export_json(result: ExportResult, arrays: tuple[CArrayFiles, ...] = ()) -> d
             {"source": str(c.source), "header": str(c.header), "arena_bytes": c.arena_bytes}
             for c in arrays
         ],
+        "edgetpu": [export.to_json() for export in compiled],
     }
 
 
