@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from render_inspect import fuzz_inspect, inspect_speed
 from render_ladder import ablations, ladder, measured_on
 
 from edgedigits.reproduce.markdown import table
@@ -245,6 +246,8 @@ RENDERERS: Renderers = {
     "train-speed": train_speed,
     "recogniser": recogniser,
     "recogniser-speed": recogniser_speed,
+    "inspect-speed": inspect_speed,
+    "fuzz-inspect": fuzz_inspect,
 }
 
 

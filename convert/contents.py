@@ -137,6 +137,7 @@ class _Reader:
             zero_points=zeros,
             axis=0 if quantisation is None else int(quantisation.QuantizedDimension()),
             variable=bool(tensor.IsVariable()),
+            free=-1 in self._numbers(tensor.ShapeSignatureAsNumpy(), "sides of a shape"),
         )
         if len(content):
             stored[index] = content

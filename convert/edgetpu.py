@@ -136,7 +136,7 @@ def _types(op: OpContents, tensors: list[TensorContents], computed: list[TensorC
 
 def _shapes(computed: list[TensorContents]) -> str:
     for tensor in computed:
-        if any(side < 1 for side in tensor.shape):
+        if tensor.free or any(side < 1 for side in tensor.shape):
             return f"tensor {tensor.index} has no fixed shape"
         if any(side > 1 for side in tensor.shape[:-INNER_SIDES]):
             return f"tensor {tensor.index} has more than three sides longer than 1"

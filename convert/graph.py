@@ -33,6 +33,7 @@ class TensorContents:
         scales, zero_points: one, or one a channel; empty where not quantised.
         axis: the dimension that the scales belong to, where there are several.
         variable: whether it keeps its value from one run to the next.
+        free: whether a side may have another size than stored, for example the batch.
     """
 
     index: int
@@ -44,6 +45,7 @@ class TensorContents:
     zero_points: tuple[int, ...]
     axis: int = 0
     variable: bool = False
+    free: bool = False
 
     @property
     def elements(self) -> int:

@@ -37,7 +37,7 @@ def test_a_changed_figure_on_the_benchmark_page_is_noticed(tmp_path: Path) -> No
     for folder in ("benchmarks", "docs"):
         (tmp_path / folder).mkdir()
     (tmp_path / "benchmarks" / "results").symlink_to(ROOT / "benchmarks" / "results")
-    for script in ("render.py", "render_ladder.py"):
+    for script in ("render.py", "render_ladder.py", "render_inspect.py"):
         shutil.copy(ROOT / "benchmarks" / script, tmp_path / "benchmarks")
     shutil.copy(ROOT / "docs" / "ladder.md", tmp_path / "docs")
     page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")

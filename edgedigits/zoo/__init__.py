@@ -54,7 +54,7 @@ class ZooEntry:
         name: what commands know it by. path: the ``.tflite`` file. bytes, sha256: of it.
         commands: those that made it, from data to export. model: the architecture's name.
         parameters, macs: numbers stored, and multiplications with addition a picture.
-        arena_bytes: working memory in TensorFlow Lite Micro, an estimate; None: not known.
+        arena_bytes: working memory in TensorFlow Lite Micro, as it reports; None: not known.
         data: name of the data it was trained on.
         seeds: what runs of the same recipe reached; shipped_seed: the one this file is of.
         metadata: what the file says of itself, as ``device.metadata.Metadata`` reads it.
