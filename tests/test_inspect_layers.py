@@ -16,6 +16,7 @@ from edgedigits.convert.edgetpu import map_edgetpu
 from edgedigits.convert.inspection import Inspection, examine, inspect_file
 from edgedigits.convert.layer_facts import GZIP_WHOLE, gzip_size, layer_facts
 from edgedigits.convert.layer_names import layer_name
+from edgedigits.models.registry import get_model
 from edgedigits.report.inspection import inspection_json, inspection_view
 from edgedigits.report.rows import as_text
 from edgedigits.zoo import reader_file
@@ -106,7 +107,8 @@ def test_shipped_files_count_what_their_description_says() -> None:
 def test_every_variant_has_the_layers_of_its_model(exported_run: Path, variant: str) -> None:
     manifest = json.loads((exported_run / "run.json").read_text())
     found = inspect_file(exported_run / "exports" / f"{variant}.tflite")
-    assert found.parameters == manifest["model"]["parameters"]
+    model = get_model(manifest["model"]["name"])
+    assert (found.parameters, found.macs) == (model.parameters, model.macs)
     named = [layer.layer for layer in found.layers if layer.macs]
     assert named == ["conv_1", "conv_2", "dense_1", "dense_2"]
     assert found.contents.fully_int8() == (variant in ("int8", "qat-int8"))
