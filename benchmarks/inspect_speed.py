@@ -85,6 +85,7 @@ def main() -> None:
         {
             "command": "python benchmarks/inspect_speed.py FILE",
             "rows": rows,
+            "load": os.getloadavg()[0],
             "seconds_allowed": SECONDS_ALLOWED,
             "bytes_allowed": BYTES_ALLOWED,
             "versions": package_versions("ai-edge-litert", "flatbuffers", "numpy", "rich"),

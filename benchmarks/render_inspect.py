@@ -28,6 +28,12 @@ def inspect_speed(document: Document) -> str:
         f"Allowed: {document['seconds_allowed']:g} s and "
         f"{document['bytes_allowed'] / 1e6:,.0f} MB for the first."
     )
+    if document["load"] > document["host"]["cpus"]:
+        allowed += (
+            f" Other work ran at the same time: the load was {document['load']:.1f} on "
+            f"{document['host']['cpus']} processors, so that the clock counts waiting too; the "
+            "processor's seconds are of inspect alone."
+        )
     return "\n\n".join([table(headings, rows), allowed, _measured_on(document)])
 
 

@@ -43,13 +43,14 @@ def bias(graph: Graph, size: int) -> int:
     return graph.tensor([size], "INT32", np.zeros(size, np.int32), scale=0.01)
 
 
-def convolved(**options: int) -> Graph:
+def convolved(*, named: str = "", **options: int) -> Graph:
     """A picture through a convolution, by hand."""
     graph = Graph()
     picture, out = int8(graph, 1, 10, 8, 3), int8(graph, 1, 5, 4, 6)
     weights = int8(graph, 6, 3, 3, 3, data=np.arange(162).reshape(6, 3, 3, 3) % 5, scales=6)
     settings = {"strideW": 2, "strideH": 2, "dilationWFactor": 1, "dilationHFactor": 1}
     graph.op("CONV_2D", [picture, weights, bias(graph, 6)], [out], **settings | options)
+    graph.part.tensors[weights].name = named.encode()
     graph.ends([picture], [out])
     return graph
 
@@ -129,6 +130,9 @@ def test_layer_names() -> None:
     assert named("m/quant_dense/BiasAdd/ReadVariableOp") == "dense"
     assert named("m/quant_pool/LastValueQuant/FakeQuantWithMinMaxVars") == "quant_pool"[6:]
     assert named("StatefulPartitionedCall:0") is None
+    fusing = "m/relu_4/Relu;m/conv_4/Conv2D"
+    (fused,) = layer_facts(found_in(convolved(named=fusing).bytes()).contents)
+    assert fused.layer == "conv_4"
     assert named("") is None
 
 
