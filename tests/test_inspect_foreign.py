@@ -23,10 +23,10 @@ import tf_keras as keras
 folder = Path(sys.argv[1])
 model = keras.Sequential([
     keras.layers.Input((28, 28, 1)),
-    keras.layers.Conv2D(4, 3, activation="relu", name="look"),
+    keras.layers.Conv2D(4, 3, activation="relu", bias_initializer="ones", name="look"),
     keras.layers.MaxPooling2D(name="shrink"),
     keras.layers.Flatten(name="flat"),
-    keras.layers.Dense(10, name="decide"),
+    keras.layers.Dense(10, bias_initializer="ones", name="decide"),  # zeros are left out
 ])
 converter = tf.lite.TFLiteConverter.from_keras_model(model)
 (folder / "float.tflite").write_bytes(converter.convert())
