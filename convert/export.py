@@ -127,6 +127,7 @@ def export(
                 recipe=variant.recipe.name,
                 calibration=str(pictures),
                 target=str(folder / f"{variant.name}.tflite"),
+                layers=variant.layers,
             )
             for variant in variants
         ]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import warnings
-from typing import Literal
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +23,16 @@ def to_quantised(
     representative: NDArray[np.float32],
     ranges: Ranges,
     *,
-    dense_bits: Literal[4, 8],
+    four_bits: Sequence[str] | None,
 ) -> bytes:
-    """Weights and activations int8, weights of Dense layers in ``dense_bits``, int8 in and out.
+    """Weights and activations int8, weights of Dense layers in four bits or eight, int8 in and out.
 
     Args:
         float_file: a float32 ``.tflite`` file with the batch fixed to 1 and one signature.
         representative: float32 ``[n, ...]``, the calibration set as model inputs.
         ranges: of its tensors over the calibration set, see :func:`true_ranges`.
-        dense_bits: 4 halves the file where most weights are in Dense layers.
+        four_bits: names of the Dense layers whose weights get four bits, which halves the file
+            where most weights are in them; None: all; empty: none.
 
     Raises:
         ConversionError: the quantizer refuses the model.
@@ -46,7 +48,8 @@ def to_quantised(
             warnings.simplefilter("ignore")
             job = quantizer.Quantizer(float_file)
             job.add_static_config(".*", operations.ALL_SUPPORTED, 8, 8)
-            job.add_static_config(".*", operations.FULLY_CONNECTED, 8, dense_bits)
+            for pattern in [".*"] if four_bits is None else map(layer_pattern, four_bits):
+                job.add_static_config(pattern, operations.FULLY_CONNECTED, 8, 4)
             signature, input_name = _signature(float_file)
             found = job.calibrate({signature: [{input_name: representative[:1]}]}, num_threads=1)
             # Its own are a moving average over the pictures, which clips the logits.
@@ -56,8 +59,14 @@ def to_quantised(
             result = job.quantize(found, enable_progress_report=False)
     except Exception as error:  # whatever the quantizer's checks raise
         reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise ConversionError(f"int{dense_bits}: ai-edge-quantizer failed: {reason}") from error
+        bits = 8 if four_bits is not None and not four_bits else 4
+        raise ConversionError(f"int{bits}: ai-edge-quantizer failed: {reason}") from error
     return bytes(result.quantized_model)
+
+
+def layer_pattern(name: str) -> str:
+    """What finds the tensors of a Keras layer: its name is one step of their path."""
+    return rf"(^|[/;]){re.escape(name)}[/;]"
 
 
 def _signature(float_file: bytes) -> tuple[str, str]:

@@ -137,16 +137,22 @@ SLIM = "-slim"  # ends the name of a variant whose names and metadata are left o
 
 @dataclass(frozen=True)
 class Variant:
-    """One file to make: a recipe applied to one of the run's Keras models, slimmed or not."""
+    """One file to make: a recipe applied to one of the run's Keras models, slimmed or not.
+
+    Attributes:
+        layers: of ``int4`` only, the Dense layers that get four bits; empty: all of them.
+    """
 
     source: str
     recipe: Recipe
     slim: bool = False
+    layers: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """``int8`` for the trained model, ``pruned-int8`` for a derived one; ``int8-slim``."""
-        name = self.recipe.name if self.source == "model" else f"{self.source}-{self.recipe.name}"
+        name = "-".join((self.recipe.name, *self.layers))
+        name = name if self.source == "model" else f"{self.source}-{name}"
         return name + SLIM * self.slim
 
 

@@ -37,13 +37,17 @@ LARGE = 20_000_000  # parameters; see docs/benchmarks.md, "int8 of a large model
 
 @dataclass(frozen=True)
 class Task:
-    """One file to make: by which recipe, of which Keras model, calibrated on which pictures."""
+    """One file to make: by which recipe, of which Keras model, calibrated on which pictures.
+
+    ``layers`` are the Dense layers that ``int4`` gives four bits; empty: all of them.
+    """
 
     variant: str
     source: str
     recipe: str
     calibration: str
     target: str
+    layers: tuple[str, ...] = ()
 
 
 class Events:
@@ -169,6 +173,8 @@ def with_full_range(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def recipe_for(job: Job, task: Task) -> Recipe:
     """The recipe of a task; int8 of a large model by the tool that needs less memory."""
     recipe = RECIPES[task.recipe]
+    if task.layers:
+        return replace(recipe, weights=f"int4 ({', '.join(task.layers)}), int8")
     if recipe.name == "int8" and job.model(task.source).count_params() > LARGE:
         return replace(recipe, tool="ai-edge-quantizer")
     return recipe
@@ -187,7 +193,7 @@ def convert(job: Job, task: Task, recipe: Recipe) -> bytes:
             job.float_file(task.source, task.calibration),
             job.inputs(task.calibration),
             job.ranges(task.source, task.calibration),
-            dense_bits=8 if recipe.name == "int8" else 4,
+            four_bits=() if recipe.name == "int8" else task.layers or None,
         )
     if recipe.weights == "int8" and not recipe.trains:
         model = job.equalised(task.source, task.calibration)

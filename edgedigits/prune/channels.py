@@ -41,12 +41,13 @@ def prunable(links: tuple[Link, ...]) -> tuple[Link, ...]:
     return found
 
 
-def strongest(links: tuple[Link, ...], sparsity: float) -> dict[str, Indices]:
+def strongest(links: tuple[Link, ...], sparsity: float | Mapping[str, float]) -> dict[str, Indices]:
     """For each prunable layer, which outputs stay: those with the largest L1 norm of weights.
 
     Args:
         links: the model.
-        sparsity: share of the outputs of each layer to remove, 0 to 1; one output always stays.
+        sparsity: share of the outputs of each layer to remove, 0 to 1, or one for ``"Conv2D"``
+            and one for ``"Dense"``; one output always stays.
 
     Returns:
         Ascending positions by layer name.
@@ -54,7 +55,8 @@ def strongest(links: tuple[Link, ...], sparsity: float) -> dict[str, Indices]:
     kept = {}
     for link in prunable(links):
         norms = np.abs(link.weights[0]).reshape(-1, link.outputs).sum(axis=0)
-        count = max(1, round(link.outputs * (1 - sparsity)))
+        share = sparsity if isinstance(sparsity, (int, float)) else sparsity[link.kind]
+        count = max(1, round(link.outputs * (1 - share)))
         kept[link.name] = np.sort(np.argsort(-norms, kind="stable")[:count]).astype(np.int64)
     return kept
 

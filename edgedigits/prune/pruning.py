@@ -15,11 +15,11 @@ from edgedigits.progress import SILENT, Progress
 from edgedigits.prune import magnitude
 from edgedigits.prune.channels import remove, strongest
 from edgedigits.prune.counting import count_layers
+from edgedigits.prune.retraining import Retraining, retrain
 from edgedigits.prune.sequential import assemble, chain
 from edgedigits.run import RunFolder
 from edgedigits.run_data import RunData, load_run_data
-from edgedigits.tf_loader import import_tf_keras
-from edgedigits.train import EpochResult, best_epoch, fit, measure, save_model
+from edgedigits.train import EpochResult, measure, save_model
 from edgedigits.train.settings import augmentation_for
 
 Method = Literal["magnitude", "channels"]
@@ -188,8 +188,22 @@ def prune(
         schedule = magnitude.ramp(epochs, steps)
         wrapped, callback = magnitude.wrap(plain, sparsity, schedule)
         work = _Work(wrapped, (callback,), schedule.first_full_epoch(steps))
-    results, best = _retrain(
-        work, data, settings, epochs, batch_size, augmentation, shape, span, progress
+    results, best = retrain(
+        work.model,
+        data,
+        Retraining(
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=settings.learning_rate,
+            seed=settings.seed,
+            augmentation=augmentation,
+            callbacks=work.callbacks,
+            first_epoch=work.first_epoch,
+        ),
+        input_shape=shape,
+        input_range=span,
+        what=f"pruning ({settings.method})",
+        progress=progress,
     )
     finished = work.model if shrunk is not None else magnitude.unwrap(work.model)
     result = PruneResult(
@@ -262,50 +276,6 @@ class _Work:
     model: Any
     callbacks: tuple[Any, ...]
     first_epoch: int
-
-
-def _retrain(
-    work: _Work,
-    data: RunData,
-    settings: PruneSettings,
-    epochs: int,
-    batch_size: int,
-    augmentation: Augmentation | None,
-    shape: Shape,
-    span: Range,
-    progress: Progress,
-) -> tuple[tuple[EpochResult, ...], EpochResult]:
-    """Retrain in place; the model ends with the weights of its best epoch."""
-    import_tf_keras("pruning").utils.set_random_seed(settings.seed)
-    best: list[EpochResult] = []
-    weights: list[Any] = []
-
-    def after_epoch(results: tuple[EpochResult, ...]) -> bool:
-        full = results[work.first_epoch - 1 :]
-        if full and best_epoch(full) == results[-1]:
-            best[:] = [results[-1]]
-            weights[:] = work.model.get_weights()
-        return False
-
-    results = fit(
-        work.model,
-        data.train,
-        data.validation,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=settings.learning_rate,
-        schedule="cosine",
-        augmentation=augmentation,
-        seed=settings.seed,
-        input_shape=shape,
-        input_range=span,
-        progress=progress,
-        callbacks=work.callbacks,
-        after_epoch=after_epoch,
-        what=f"pruning ({settings.method})",
-    )
-    work.model.set_weights(weights)
-    return results, best[0]
 
 
 def _measured(model: Any, data: RunData, shape: Shape, span: Range) -> Measured:
