@@ -131,7 +131,7 @@ RECIPES: dict[str, Recipe] = {
     )
 }
 
-SOURCES = ("model", "pruned", "channels")
+SOURCES = ("model", "pruned", "channels", "shrunk")
 SLIM = "-slim"  # ends the name of a variant whose names and metadata are left out
 
 
@@ -141,17 +141,20 @@ class Variant:
 
     Attributes:
         layers: of ``int4`` only, the Dense layers that get four bits; empty: all of them.
+        clusters: distinct values left of each layer's int8 weights; 0: all.
     """
 
     source: str
     recipe: Recipe
     slim: bool = False
     layers: tuple[str, ...] = ()
+    clusters: int = 0
 
     @property
     def name(self) -> str:
         """``int8`` for the trained model, ``pruned-int8`` for a derived one; ``int8-slim``."""
-        name = "-".join((self.recipe.name, *self.layers))
+        clustered = (f"{self.clusters}clusters",) if self.clusters else ()
+        name = "-".join((self.recipe.name, *self.layers, *clustered))
         name = name if self.source == "model" else f"{self.source}-{name}"
         return name + SLIM * self.slim
 

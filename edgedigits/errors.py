@@ -11,6 +11,7 @@
     ├── TrainingError               training or pruning cannot start or did not work
     ├── ModelFileError              a .keras or .tflite file that cannot be used
     ├── SourceError                 a camera, video or stream that gives no pictures
+    ├── StorageError                a database of a search that cannot be reached or used
     ├── ConversionError             a conversion failed, or made something other than what was asked
     └── QualityError                a variant lost more accuracy than was allowed
 
@@ -69,6 +70,10 @@ class ModelFileError(EdgedigitsError):
 
 class SourceError(EdgedigitsError):
     """A camera, video or stream that cannot be opened or read."""
+
+
+class StorageError(EdgedigitsError):
+    """A database of a search that cannot be reached or used."""
 
 
 class ConversionError(EdgedigitsError):

@@ -18,6 +18,7 @@ from edgedigits.cli.models import models
 from edgedigits.cli.prune import prune
 from edgedigits.cli.recognise import camera, recognise
 from edgedigits.cli.reproduce import reproduce
+from edgedigits.cli.shrink import shrink
 from edgedigits.cli.train import train
 from edgedigits.errors import EdgedigitsError
 
@@ -60,6 +61,7 @@ app.command("export")(export)
 app.command("evaluate")(evaluate)
 app.command("predict")(predict)
 app.command("compare")(compare)
+app.command("shrink")(shrink)
 app.command("inspect")(inspect)
 app.command("bench")(bench)
 app.command("reproduce")(reproduce)

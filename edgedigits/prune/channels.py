@@ -7,6 +7,7 @@ the same sum over their incoming weights.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -55,10 +56,44 @@ def strongest(links: tuple[Link, ...], sparsity: float | Mapping[str, float]) ->
     kept = {}
     for link in prunable(links):
         norms = np.abs(link.weights[0]).reshape(-1, link.outputs).sum(axis=0)
-        share = sparsity if isinstance(sparsity, (int, float)) else sparsity[link.kind]
-        count = max(1, round(link.outputs * (1 - share)))
+        count = _how_many(link, sparsity)
         kept[link.name] = np.sort(np.argsort(-norms, kind="stable")[:count]).astype(np.int64)
     return kept
+
+
+def _how_many(link: Link, sparsity: float | Mapping[str, float]) -> int:
+    share = sparsity if isinstance(sparsity, (int, float)) else sparsity[link.kind]
+    return max(1, round(link.outputs * (1 - share)))
+
+
+def narrowed_sizes(
+    links: tuple[Link, ...], sparsity: float | Mapping[str, float]
+) -> tuple[tuple[str, str, int, int], ...]:
+    """What the layers with a kernel would be after :func:`remove`, without removing anything.
+
+    Args:
+        links, sparsity: as for :func:`strongest`.
+
+    Returns:
+        Name, kind, values of the kernel and outputs, layer by layer.
+    """
+    loses = {link.name for link in prunable(links)}
+    sizes = []
+    alive: int | None = None
+    for link in links:
+        if link.kind in WEIGHTED:
+            window, inputs = link.weights[0].shape[:-2], link.weights[0].shape[-2]
+            inputs = inputs if alive is None else alive
+            outputs = _how_many(link, sparsity) if link.name in loses else link.outputs
+            sizes.append((link.name, link.kind, math.prod(window) * inputs * outputs, outputs))
+            alive = outputs
+        elif link.kind == "DepthwiseConv2D":
+            window = link.weights[0].shape[:2]
+            channels = link.outputs if alive is None else alive
+            sizes.append((link.name, link.kind, math.prod(window) * channels, channels))
+        elif link.kind == "Flatten" and alive is not None:
+            alive *= link.outputs // link.input_shape[-1]
+    return tuple(sizes)
 
 
 def remove(links: tuple[Link, ...], kept: Mapping[str, Indices]) -> tuple[Link, ...]:
