@@ -66,10 +66,11 @@ def _mixed(trials: Sequence[Trial], facts: Facts, limit: Limit) -> list[Candidat
     """Four bits where they cost least, more and more of it; QAT where int8 loses too much."""
     by_candidate = {trial.candidate: trial for trial in trials}
     wanted = []
-    if not by_candidate[Candidate()].within(limit) and facts.qat:
+    only_drop = replace(limit, max_bytes=None)
+    if not by_candidate[Candidate()].within(only_drop) and facts.qat:
         wanted.append(Candidate(qat=True))
     everything = by_candidate.get(Candidate(int4=facts.dense))
-    if everything is None or everything.within(replace(limit, max_bytes=None)):
+    if everything is None or everything.within(only_drop):
         return wanted
     order = _by_sensitivity(by_candidate, facts)
     mixes = [tuple(order[:count]) for count in range(2, len(order))]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from edgedigits.run import writing
 JOURNAL = "journal.log"
 DIRECTIONS = ("minimize", "maximize")  # bytes, accuracy
 CONNECT_SECONDS = 10
+ATTEMPTS = 5  # to make the tables of a new database
 SECONDS_OF_WAITING = 60  # before a trial whose worker gave no sign of life is taken over
 
 
@@ -57,19 +59,11 @@ def open_study(
     """
     optuna = load_optuna()
     if url is None:
-        with _journal(optuna, folder) as storage:
-            try:
-                study = _study(optuna, name, storage)
-            except Exception as error:
-                path = folder / JOURNAL
-                raise RunError(
-                    f"{path}: cannot be read as a search's journal ({_one_line(error)}); move it "
-                    "away to begin anew"
-                ) from error
-            yield study
+        with _journal(folder) as path:
+            yield _study_in_journal(optuna, name, path)
         return
     with _saying_where(url):
-        yield _study(optuna, name, _database(optuna, url, heartbeat))
+        yield _study(optuna, name, _new_or_not(lambda: _database(optuna, url, heartbeat)))
 
 
 def _study(optuna: Any, name: str, storage: Any) -> Any:
@@ -78,8 +72,20 @@ def _study(optuna: Any, name: str, storage: Any) -> Any:
     )
 
 
+def _study_in_journal(optuna: Any, name: str, path: Path) -> Any:
+    journal = optuna.storages.journal
+    try:
+        storage = optuna.storages.JournalStorage(journal.JournalFileBackend(str(path)))
+        return _study(optuna, name, storage)
+    except Exception as error:  # whatever a line that is none of its own leads it to
+        raise RunError(
+            f"{path}: cannot be read as a search's journal ({_one_line(error)}); move it away to "
+            "begin anew"
+        ) from error
+
+
 @contextlib.contextmanager
-def _journal(optuna: Any, folder: Path) -> Iterator[Any]:
+def _journal(folder: Path) -> Iterator[Path]:
     """The journal, for this process alone: what it finds running has been left by another one."""
     path = folder / JOURNAL
     with writing(path):
@@ -96,8 +102,7 @@ def _journal(optuna: Any, folder: Path) -> Iterator[Any]:
         with writing(path):
             path.with_name(path.name + ".lock").unlink(missing_ok=True)  # of a killed process
             _cut_unfinished_line(path)
-        journal = optuna.storages.journal
-        yield optuna.storages.JournalStorage(journal.JournalFileBackend(str(path)))
+        yield path
 
 
 def _cut_unfinished_line(path: Path) -> None:
@@ -108,6 +113,20 @@ def _cut_unfinished_line(path: Path) -> None:
     whole = content.rfind(b"\n") + 1
     if whole < len(content):
         os.truncate(path, whole)
+
+
+def _new_or_not(connect: Callable[[], Any]) -> Any:
+    """Connect; of two workers that make the tables at the same moment one has to look again."""
+    from sqlalchemy.exc import IntegrityError, ProgrammingError
+
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return connect()
+        except (IntegrityError, ProgrammingError):
+            if attempt == ATTEMPTS:
+                raise
+            time.sleep(attempt * 0.2 * (1 + os.getpid() % 7))
+    return None
 
 
 def _database(optuna: Any, url: str, heartbeat: Heartbeat) -> Any:
