@@ -23,6 +23,7 @@ from edgedigits.calibration.make import (
     save_calibration_set,
 )
 from edgedigits.calibration.record import CalibrationSet
+from edgedigits.convert.clustering import cluster
 from edgedigits.convert.qat import QatSettings
 from edgedigits.convert.recipes import SOURCES, Variant, plan
 from edgedigits.convert.slim import slim
@@ -131,6 +132,7 @@ def export(
             )
             for variant in variants
         ]
+        clusters = {variant.name: variant.clusters for variant in variants}
         slimmed = {variant.name for variant in variants if variant.slim}
         exported, failed = [], []
         for event in run_child(run, tasks, folder, qat=qat, data_dir=data_dir, progress=progress):
@@ -139,6 +141,8 @@ def export(
                 progress.say(f"not exported: {event['message']}")
             else:
                 file = folder / f"{event['variant']}.tflite"
+                if clusters[event["variant"]]:
+                    _cluster(file, clusters[event["variant"]])
                 _set_threshold(file, data)
                 if event["variant"] in slimmed:
                     _slim_with_sidecar(file)
@@ -273,6 +277,15 @@ def _ending(code: int) -> str:
         return f"exit code {code}"
     name = signal.Signals(-code).name
     return f"{name}, often a sign of too little memory" if name == "SIGKILL" else name
+
+
+def _cluster(file: Path, clusters: int) -> None:
+    """Leave fewer distinct weights in a stamped file, and stamp it again."""
+    data = file.read_bytes()
+    metadata = read_metadata(data)
+    assert metadata is not None
+    with writing(file):
+        file.write_bytes(stamp(cluster(data, clusters), metadata))
 
 
 def _set_threshold(file: Path, data: RunData) -> None:
