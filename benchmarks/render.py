@@ -236,6 +236,43 @@ def recogniser_speed(document: Document) -> str:
     return "\n\n".join([*parts, measured_on(document)])
 
 
+def shrink(document: Document) -> str:
+    """The line of trials of a search, and its file on the test part."""
+    rows = []
+    for trial in document["trials"]:
+        mark = "**" if trial["number"] == document["chosen"] else ""
+        size = f"{trial['bytes']:,}" if not trial["message"] else "not made"
+        rows.append(
+            [
+                f"{trial['number']}",
+                f"{mark}{trial['recipe']}{mark}",
+                f"{mark}{size}{mark}",
+                f"{trial['gzip_bytes']:,}",
+                f"{100 * trial['accuracy']:.2f}",
+                f"{trial['drop']:+.2f}".replace("-", "−"),
+                "yes" if trial["within"] else "no",
+                "yes" if trial["pareto"] else "",
+            ]
+        )
+    headings = ["trial", "recipe", "bytes", "gzip bytes", "validation %", "points lost",
+                "within", "Pareto"]  # fmt: skip
+    test, large = document["test"], document["exported_int8_bytes"]
+    lost = f"{test['drop']:+.2f}".replace("-", "−")
+    return "\n\n".join(
+        [
+            f"`{document['command']}` for {document['model']} on {document['data']}: "
+            f"{len(document['trials'])} trials in {document['seconds'] / 60:.0f} minutes.",
+            table(headings, rows),
+            f"The file has **{document['bytes']:,} bytes**, 1/{large / document['bytes']:.1f} of "
+            f"the {large:,} of the exported int8 file. On the {test['n']:,} test pictures: "
+            f"{100 * test['accuracy']:.2f} % ({100 * test['accuracy_low']:.2f} to "
+            f"{100 * test['accuracy_high']:.2f}), where float32 has "
+            f"{100 * test['reference_accuracy']:.2f} %: {lost} points lost.",
+            measured_on(document),
+        ]
+    )
+
+
 Renderers = dict[str, Callable[[Document], str]]
 
 RENDERERS: Renderers = {
@@ -248,6 +285,7 @@ RENDERERS: Renderers = {
     "recogniser-speed": recogniser_speed,
     "inspect-speed": inspect_speed,
     "fuzz-inspect": fuzz_inspect,
+    "shrink": shrink,
 }
 
 

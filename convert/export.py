@@ -81,7 +81,7 @@ def choose_variants(
 
     Args:
         names: recipes asked for. everything: also all recipes that run at speed.
-        source: ``model``, ``pruned`` or ``channels``; None: every one that the run holds.
+        source: one of ``SOURCES``; None: every one that the run holds.
         slim: leave names and metadata out of the files.
 
     Raises:

@@ -13,6 +13,7 @@ Each step of the work reads and writes named files of one folder::
                           VARIANT_model.c and VARIANT_model.h, with --c-array
       evaluations/VARIANT.json
       report/              pictures and report.html
+      shrink/              what searches for the smallest file keep; shrink.json the last result
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def postgres() -> Iterator[str]:
 
 def _wait_for(bin_folder: Path, port: int, server: subprocess.Popen[bytes], log: Path) -> None:
     until = time.monotonic() + SECONDS_TO_START
-    ready = [bin_folder / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+    ready = [str(bin_folder / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
     while subprocess.run(ready, check=False).returncode != 0:
         assert server.poll() is None, log.read_text()
         assert time.monotonic() < until, "the server did not start"

@@ -20,7 +20,8 @@ from edgedigits.data.builtin import load_digits
 CHECKOUT = Path(__file__).parent.parent
 LINKED = ("calibration", "convert", "device")
 TRAINING = ("tensorflow", "tf_keras", "keras", "sklearn", "tensorflow_model_optimization")
-HEAVY = (*TRAINING, "numpy", "cv2", "rich", "matplotlib", "ai_edge_litert", "pooch", "flatbuffers")
+OTHERS = ("numpy", "cv2", "rich", "matplotlib", "ai_edge_litert", "pooch", "flatbuffers", "optuna")
+HEAVY = (*TRAINING, *OTHERS)
 
 WITHOUT_TRAINING = f"""
 import sys

@@ -118,7 +118,7 @@ def test_the_best_and_the_nearest() -> None:
 
     def numbers(limit: Limit) -> tuple[int | None, int | None]:
         good, close = best(trials, limit), nearest(trials, limit)
-        return good and good.number, close and close.number
+        return (good.number if good else None), (close.number if close else None)
 
     assert numbers(Limit(max_drop=0.3)) == (1, 1)
     assert numbers(Limit(max_drop=1.0)) == (2, 2)

@@ -119,7 +119,9 @@ def export(
     ] = False,
     source: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="Only of model, pruned or channels. Default: of all."),
+        typer.Option(
+            metavar="MODEL", help="Only of model, pruned, channels, shrunk. Default: all."
+        ),
     ] = None,
     slim: Annotated[
         bool,

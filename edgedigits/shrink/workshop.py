@@ -44,10 +44,10 @@ VERSION = 1  # of how candidates are made: another one begins anew
 EPOCHS = 8
 STEPS = 1000  # retraining takes at least about as many, in epochs of a small data set
 BATCH_SIZE = 128
-LEARNING_RATE = 0.002
+LEARNING_RATE = 0.003
 STRENGTH = 0.5  # of augmentation: narrow networks underfit at full strength
 VIEWS = 4
-TEACHER_WEIGHT, TEMPERATURE = 0.9, 2.0
+TEACHER_WEIGHT, TEMPERATURE = 0.5, 1.0
 OVERHEAD = 2_500  # bytes of a slim file beside its weights, about
 BYTES_AN_OUTPUT = 8  # a bias and a scale
 
@@ -264,12 +264,15 @@ class Workshop:
         model = assemble(
             remove(facts.links, strongest(facts.links, candidate.removed())), self._shape
         )
+        augmentation = self._augmentation()
+        taught = augmentation is None or self._manifest.get("settings", {}).get("augment")
         how = Retraining(
             epochs=self._epochs,
             batch_size=BATCH_SIZE,
             learning_rate=LEARNING_RATE,
             seed=self._seed,
-            lessons=self._lessons(),
+            augmentation=augmentation,
+            lessons=self._lessons(augmentation) if taught else None,
         )
         results, kept = retrain(
             model,
@@ -290,11 +293,13 @@ class Workshop:
         )
         save_model(model, small.model_file())
 
-    def _lessons(self) -> Lessons:
-        """The run's own model as a teacher; asked once for all candidates."""
+    def _lessons(self, augmentation: Augmentation | None) -> Lessons:
+        """The run's own model as a teacher; asked once for all candidates.
+
+        Not where it never saw changed pictures: for those its answers are worse than the labels.
+        """
         whole = self.small_run(Candidate())
         teacher = Teacher(self.model, self._shape, self._range, TEACHER_WEIGHT)
-        augmentation = self._augmentation()
         with _only_one(whole.path / ".lessons"):
             return lessons(
                 [whole],

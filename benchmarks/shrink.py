@@ -1,0 +1,76 @@
+"""How far below int8 one can go: ``edgedigits shrink`` on a trained run, by its own command.
+
+    python benchmarks/shrink.py runs/benchmark/mnist-cnn-seed0
+
+The run is copied, so that the search begins anew and leaves nothing in it. Writes
+``benchmarks/results/shrink.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from edgedigits.run import RunFolder, host_facts, open_run, package_versions, write_json
+
+RESULT = Path(__file__).parent / "results" / "shrink.json"
+PROGRAM = [sys.executable, "-m", "edgedigits.cli.main"]
+ASIDE = ("shrink", "shrunk.keras", "shrunk.json")
+
+
+def searched(run: RunFolder, options: list[str]) -> tuple[dict[str, Any], float]:
+    """What the command prints, and its seconds."""
+    began = time.perf_counter()
+    ended = subprocess.run(
+        [*PROGRAM, "shrink", str(run.path), *options, "--json"],
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    if ended.returncode:
+        raise SystemExit(f"edgedigits shrink ended with {ended.returncode}")
+    return json.loads(ended.stdout), time.perf_counter() - began
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path, help="a trained run with an int8 export")
+    parser.add_argument("--max-drop", type=float, default=0.1)
+    parser.add_argument("--trials", type=int, default=24)
+    arguments = parser.parse_args()
+    run = open_run(arguments.run)
+    manifest = run.manifest()
+    options = ["--max-drop", f"{arguments.max_drop:g}", "--trials", str(arguments.trials)]
+    with tempfile.TemporaryDirectory() as folder:
+        copy = RunFolder(Path(folder) / run.name)
+        shutil.copytree(run.path, copy.path, ignore=shutil.ignore_patterns(*ASIDE, "shrunk.*"))
+        document, seconds = searched(copy, options)
+    for absolute in ("file", "run", "schema_version"):
+        document.pop(absolute)
+    for trial in document["trials"]:
+        trial.pop("worker")
+    versions = ("tensorflow", "tf-keras", "ai-edge-quantizer", "optuna", "ai-edge-litert", "numpy")
+    write_json(
+        RESULT,
+        {
+            "command": f"edgedigits shrink RUN {' '.join(options)}",
+            "model": manifest["model"]["name"],
+            "data": manifest["data"]["name"],
+            "exported_int8_bytes": run.export_file("int8").stat().st_size,
+            "seconds": seconds,
+            **document,
+            "host": host_facts(),
+            "versions": package_versions(*versions),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
