@@ -50,7 +50,9 @@ def main() -> None:
     options = ["--max-drop", f"{arguments.max_drop:g}", "--trials", str(arguments.trials)]
     with tempfile.TemporaryDirectory() as folder:
         copy = RunFolder(Path(folder) / run.name)
-        shutil.copytree(run.path, copy.path, ignore=shutil.ignore_patterns(*ASIDE, "shrunk.*"))
+        shutil.copytree(
+            run.path, copy.path, ignore=shutil.ignore_patterns(*ASIDE, "shrunk.*", "lessons")
+        )
         document, seconds = searched(copy, options)
     for absolute in ("file", "run", "schema_version"):
         document.pop(absolute)

@@ -1,7 +1,8 @@
 """The smallest file of the same architecture: channels go, the rest is retrained, again and again.
 
 Each step prunes what the step before left, in a run folder of its own. Which file is the smallest
-that is still good enough is decided on the validation part. A tenth of a point is six of 6,000
+that is still good enough is decided on the validation part. The chain of steps is part of a reference
+system's page; ``edgedigits shrink`` looks for a way by itself. A tenth of a point is six of 6,000
 pictures there, so the test part then confirms the choice or, failing that, the next larger file.
 """
 
@@ -19,10 +20,12 @@ from edgedigits.progress import SILENT, Progress
 from edgedigits.prune import PruneSettings, prune
 from edgedigits.reproduce.one_run import export_missing
 from edgedigits.run import RunFolder
+from edgedigits.shrink import Limit
 from edgedigits.train import import_model
 
 RECIPES = ("int8", "int4")
 MAX_DROP = 0.1  # percentage points against float32, on the validation part
+LIMIT = Limit(max_drop=MAX_DROP)
 EPOCHS = 12  # of retraining a step
 BATCH_SIZE = 128
 AUGMENT_STRENGTH = 0.5  # narrow networks underfit at full strength
@@ -111,12 +114,12 @@ def shrink(
         for number, small in enumerate(steps, start=1)
         for file in _files(small, number, run, validation, test)
     ]
-    good = [file for file in files if within(file.validation_drop)]
+    good = [file for file in files if LIMIT.allows(file.validation_drop, file.bytes)]
     large = {row.variant: row for row in test.rows if row.run == run.name}
     return Shrinking(
         files=tuple(files),
         chosen=_smallest(good),
-        confirmed=_smallest([file for file in good if within(file.test.drop)]),
+        confirmed=_smallest([file for file in good if LIMIT.allows(file.test.drop, file.bytes)]),
         sparsities=tuple(sparsities),
         max_drop=MAX_DROP,
         float32_bytes=large["float32"].bytes,
@@ -124,11 +127,6 @@ def shrink(
         int8_bytes=large["int8"].bytes,
         int8_us=large["int8"].latency_us_p50,
     )
-
-
-def within(drop: float) -> bool:
-    """Whether a drop in percentage points is small enough; rounding of the last bit apart."""
-    return drop <= MAX_DROP + 1e-9
 
 
 def _smallest(files: list[SmallFile]) -> SmallFile | None:
