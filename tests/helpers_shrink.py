@@ -25,6 +25,7 @@ from edgedigits.shrink.candidate import Candidate
 from edgedigits.shrink.result import Limit, Trial
 from edgedigits.shrink.searching import Search
 from edgedigits.shrink.storage import Heartbeat, open_study
+from edgedigits.shrink.travelling import Parcel
 from edgedigits.shrink.workshop import Facts, Layer, Workshop
 from edgedigits.zoo import FOLDER
 
@@ -93,6 +94,10 @@ class QuickWorkshop:
         time.sleep(0.05)
         size = len(self._shipped) + self.facts.estimate(candidate)
         return self._file(f"{self.name}-{self.begun}", size)
+
+    def made(self, candidate: Candidate) -> Parcel:
+        """What would travel to other workers."""
+        return Parcel(json.dumps(candidate.params(self.facts.dense)).encode(), "{}", b"")
 
     def _file(self, name: str, size: int) -> Path:
         file = self.folder / f"{name}.tflite"

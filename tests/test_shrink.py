@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from conftest import RunCli
-from helpers_postgres import postgres, programs
+from helpers_postgres import free_port, postgres, programs
 
 from edgedigits.metrics import wilson_interval
 
@@ -152,6 +152,17 @@ def test_options_that_do_not_fit(
     (line,) = error.splitlines()
     assert line.startswith("edgedigits: ")
     assert named in line
+
+
+def test_a_database_that_is_not_there_is_one_line(trained_run: Path, run_cli: RunCli) -> None:
+    url = f"postgresql://me:s3cret@127.0.0.1:{free_port()}/x"
+    code, out, error = run_cli("shrink", trained_run, "--max-drop", 1, "--storage", url)
+    assert (code, out) == (1, "")
+    line = error.splitlines()[-1]
+    assert line.startswith("edgedigits: --storage postgresql://me:***@127.0.0.1:")
+    assert "cannot be reached or used" in line
+    assert "s3cret" not in error
+    assert "Traceback" not in error
 
 
 def test_without_optuna_the_extra_is_named(

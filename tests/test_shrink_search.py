@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -24,7 +25,7 @@ from edgedigits.shrink.candidate import Candidate
 from edgedigits.shrink.planning import next_stage
 from edgedigits.shrink.result import Limit, Trial, best, nearest
 from edgedigits.shrink.storage import open_study
-from edgedigits.shrink.travelling import pack, unpack
+from edgedigits.shrink.travelling import Parcel, pack, read_parcel, unpack
 
 DENSE = ("dense_1", "dense_2")
 
@@ -152,19 +153,22 @@ def test_candidates_survive_being_parameters() -> None:
 
 
 def test_a_file_travels_and_a_damaged_one_is_noticed(tmp_path: Path) -> None:
-    file = tmp_path / "a.tflite"
+    file, model = tmp_path / "a.tflite", tmp_path / "model.keras"
     file.write_bytes(os.urandom(1000))
+    model.write_bytes(os.urandom(2000))
     (tmp_path / "a.json").write_text('{"x": 1}')
-    parcel = pack(file)
-    assert parcel is not None
-    import hashlib
-
+    sent = pack(read_parcel(file, model))
+    assert sent is not None
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    assert unpack(parcel, digest) == (file.read_bytes(), '{"x": 1}')
+    found = unpack(json.loads(json.dumps(sent)), digest)
+    assert found is not None
+    whole = file.read_bytes(), '{"x": 1}', model.read_bytes()
+    assert (found.data, found.sidecar, found.model) == whole
     assert unpack({}, digest) is None
-    for damaged in ({**parcel, "file": parcel["file"][:-8]}, {**parcel, "file": "?"}):
+    for damaged in ({**sent, "file": sent["file"][:-8]}, {**sent, "keras": "?"}):
         with pytest.raises(StorageError, match="damaged"):
             unpack(damaged, digest)
+    assert pack(Parcel(os.urandom((4 << 20) + 1), "{}", b"")) is None
 
 
 def _begun(folder: Path) -> Counter[str]:

@@ -1,9 +1,9 @@
 """The smallest file of the same architecture: channels go, the rest is retrained, again and again.
 
 Each step prunes what the step before left, in a run folder of its own. Which file is the smallest
-that is still good enough is decided on the validation part. The chain of steps is part of a reference
-system's page; ``edgedigits shrink`` looks for a way by itself. A tenth of a point is six of 6,000
+that is still good enough is decided on the validation part. A tenth of a point is six of 6,000
 pictures there, so the test part then confirms the choice or, failing that, the next larger file.
+The chain of steps is part of a reference system's page; ``edgedigits shrink`` finds its own way.
 """
 
 from __future__ import annotations

@@ -12,12 +12,11 @@ import os
 import platform
 import time
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 from edgedigits.device.classifier import Classifier
 from edgedigits.errors import ConversionError, TrainingError
-from edgedigits.evaluate import Answers, Part, answer
+from edgedigits.evaluate import Part, answer
 from edgedigits.metrics import compare_paired
 from edgedigits.progress import Progress
 from edgedigits.run import file_digest
@@ -168,15 +167,15 @@ class Search:
         self._progress.update(f"trial {trial.number}: {label}", 0, None)
         began = time.perf_counter()
         try:
-            figures, file = self._measured(candidate)
+            figures = self._measured(candidate)
         except (TrainingError, ConversionError) as error:
             message = str(error)
             trial.set_user_attr(RESULT, {"message": message, "worker": _worker()})
             self._progress.say(f"{trial.number:>3}  {label}: not made: {message}")
             raise pruned from error
         figures["seconds"] = time.perf_counter() - began
-        if self._shared and (parcel := pack(file)) is not None:
-            for name, text in parcel.items():
+        if self._shared and (parcel := self._workshop.made(candidate)) is not None:
+            for name, text in (pack(parcel) or {}).items():
                 trial.set_user_attr(name, text)
         trial.set_user_attr(RESULT, figures)
         self._progress.say(_line(trial.number, label, figures, self._limit))
@@ -195,11 +194,9 @@ class Search:
             for other in self._study.get_trials(deepcopy=False)
         )
 
-    def _measured(self, candidate: Candidate) -> tuple[dict[str, Any], Path]:
+    def _measured(self, candidate: Candidate) -> dict[str, Any]:
         file = self._workshop.file(candidate)
-        return self._figures(file, answer(Classifier(file, trust=True), self._part)), file
-
-    def _figures(self, file: Path, answers: Answers) -> dict[str, Any]:
+        answers = answer(Classifier(file, trust=True), self._part)
         truth = self._part.pictures.labels
         assert truth is not None
         paired = compare_paired(truth, self._float32.scores, answers.scores)

@@ -125,25 +125,23 @@ def _put_in_place(run: RunFolder, workshop: Workshop, chosen: Trial, study: Any)
     Raises:
         RunError: another worker made it and it is too large to have travelled.
     """
-    content = workshop.made(chosen.candidate, chosen.sha256)
-    if content is None:
+    parcel = workshop.made(chosen.candidate)
+    if parcel is None or parcel.sha256 != chosen.sha256:
         attributes = study.get_trials(deepcopy=False)[chosen.number].user_attrs
-        content = unpack(attributes, chosen.sha256)
-    if content is None:
+        parcel = unpack(attributes, chosen.sha256)
+    if parcel is None:
         raise RunError(
             f"the file of trial {chosen.number} is too large for the storage and lies with the "
             f"worker that made it, {chosen.worker}; the same command puts it in place there"
         )
-    data, beside = content
-    metadata = metadata_of_text(json.dumps(json.loads(beside)["metadata"]).encode())
+    beside = json.loads(parcel.sidecar)["metadata"]
+    metadata = metadata_of_text(json.dumps(beside).encode())
     assert metadata is not None
     target = run.export_file(SHRUNK)
     described = replace(metadata, variant=SHRUNK, source=SHRUNK)
-    model = workshop.model_file(chosen.candidate)
-    if model is not None:
-        write_bytes(run.model_file(SHRUNK), model.read_bytes())
-    write_json(sidecar_file(target), sidecar(data, described))
-    write_bytes(target, data)
+    write_bytes(run.model_file(SHRUNK), parcel.model)
+    write_json(sidecar_file(target), sidecar(parcel.data, described))
+    write_bytes(target, parcel.data)
     return target
 
 

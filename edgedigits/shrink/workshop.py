@@ -21,8 +21,8 @@ from typing import Any
 from edgedigits.augment import Augmentation
 from edgedigits.convert.export import calibration_of, export
 from edgedigits.convert.recipes import RECIPES, Variant
+from edgedigits.data.dataset import Pictures
 from edgedigits.data.registry import NAMES
-from edgedigits.device.sidecar import sidecar_file
 from edgedigits.errors import ConversionError, TrainingError
 from edgedigits.keras_files import load_keras
 from edgedigits.progress import SILENT, Progress
@@ -34,6 +34,7 @@ from edgedigits.rejection import knows_digits
 from edgedigits.run import RunFolder, file_digest, writing
 from edgedigits.run_data import RunData
 from edgedigits.shrink.candidate import Candidate
+from edgedigits.shrink.travelling import Parcel, read_parcel
 from edgedigits.train import save_model
 from edgedigits.train.distillation import Teacher
 from edgedigits.train.lessons import FOLDER as LESSONS
@@ -138,7 +139,8 @@ class Workshop:
         self._seed = settings.seed
         steps = math.ceil(len(data.train) / BATCH_SIZE)
         self._epochs = settings.epochs or max(EPOCHS, math.ceil(STEPS / steps))
-        calibration_of(run, data, progress)
+        calibration = calibration_of(run, data, progress)
+        self._calibration = Pictures(calibration.images, None).digest
 
     @cached_property
     def digest(self) -> str:
@@ -148,7 +150,7 @@ class Workshop:
             "model": file_digest(self.run.model_file()),
             "data": self._manifest["data"]["digest"],
             "validation": self.data.validation.digest,
-            "calibration": file_digest(self.run.calibration_file),
+            "calibration": self._calibration,
             "epochs": self._epochs,
             "seed": self._seed,
         }
@@ -211,18 +213,13 @@ class Workshop:
         """
         return self._exported(self.small_run(candidate), self._place(candidate)[1])
 
-    def made(self, candidate: Candidate, sha256: str) -> tuple[bytes, str] | None:
-        """A file made here, and the JSON beside it; None where it is not here, or another one."""
+    def made(self, candidate: Candidate) -> Parcel | None:
+        """A candidate's file and what belongs to it; None where it has not been made here."""
         small, variant = self._place(candidate)
-        file = small.export_file(variant.name)
-        if not file.is_file() or file_digest(file) != sha256:
+        try:
+            return read_parcel(small.export_file(variant.name), small.model_file())
+        except OSError:
             return None
-        return file.read_bytes(), sidecar_file(file).read_text(encoding="utf-8")
-
-    def model_file(self, candidate: Candidate) -> Path | None:
-        """The Keras model that a candidate's file is made of; None where it is not here."""
-        file = self._place(candidate)[0].model_file()
-        return file if file.is_file() else None
 
     def _place(self, candidate: Candidate) -> tuple[RunFolder, Variant]:
         """The small run of a candidate, and the variant there; neither need be there."""
