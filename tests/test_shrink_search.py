@@ -24,7 +24,7 @@ from edgedigits.prune.channels import narrowed_sizes, remove, strongest
 from edgedigits.shrink.candidate import Candidate
 from edgedigits.shrink.planning import next_stage
 from edgedigits.shrink.result import Limit, Trial, best, nearest
-from edgedigits.shrink.storage import open_study
+from edgedigits.shrink.storage import load_optuna, open_study
 from edgedigits.shrink.travelling import Parcel, pack, read_parcel, unpack
 
 DENSE = ("dense_1", "dense_2")
@@ -224,6 +224,23 @@ def test_a_killed_search_goes_on(tmp_path: Path, how: signal.Signals) -> None:
     assert sorted(begun.values()) == [1] * (len(begun) - 1) + [2]
     assert len(found) == len(begun) == MOST
     assert len({one.candidate for one in found}) == MOST
+
+
+def test_a_trial_that_was_taken_over_ends_nothing(tmp_path: Path) -> None:
+    """As where a worker slept through its grace: its trial has failed when it comes back."""
+    workshop = QuickWorkshop(tmp_path)
+    make = workshop.file
+
+    def file(candidate: Candidate) -> Path:
+        if workshop.begun == 2:
+            (running,) = (one for one in study.trials if one.state.name == "RUNNING")
+            study.tell(running.number, state=load_optuna().trial.TrialState.FAIL)
+        return make(candidate)
+
+    workshop.file = file  # type: ignore[method-assign]
+    with open_study("test", tmp_path, None) as study:
+        found = search(study, workshop, shared=False)
+    assert len(found) == len({one.candidate for one in found}) == MOST
 
 
 def test_a_damaged_journal_is_one_clear_line(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from edgedigits.shrink.workshop import Workshop
 
 STAGE, RESULT, DUPLICATE, WORKER = "stage", "result", "duplicate", "worker"
 FIXED = "fixed_params"  # where Optuna keeps what an enqueued trial is to be
+CANNOT_TELL = "Cannot tell a"  # begins what Optuna says of a trial that was ended elsewhere
 SECONDS_BETWEEN_LOOKS = 1.0
 
 
@@ -86,12 +87,23 @@ class Search:
             trials = self._study.get_trials(deepcopy=False)
             states = self._optuna.trial.TrialState
             if any(trial.state == states.WAITING for trial in trials):
-                self._study.optimize(self._objective, n_trials=1)
+                self._work_off_one()
             elif any(trial.state == states.RUNNING for trial in trials):
                 self._progress.update("waiting for other workers", 0, None)
                 time.sleep(SECONDS_BETWEEN_LOOKS)
             elif not self._enqueue_next():
                 return self.trials()
+
+    def _work_off_one(self) -> None:
+        """Take a trial of the queue, if another worker does not; it may be lost on the way."""
+        try:
+            self._study.optimize(self._objective, n_trials=1)
+        except (ValueError, self._optuna.exceptions.UpdateFinishedTrialError) as error:
+            if isinstance(error, ValueError) and not str(error).startswith(CANNOT_TELL):
+                raise
+            self._progress.say(
+                "a trial was taken over by another worker: this one gave no sign of life for long"
+            )
 
     def trials(self) -> tuple[Trial, ...]:
         """All finished trials, those of other workers included."""
