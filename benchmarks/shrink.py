@@ -2,9 +2,9 @@
 
     python benchmarks/shrink.py runs/benchmark/mnist-cnn-seed0
 
-The run is copied, so that the search begins anew and leaves nothing in it. With ``--work FOLDER`` the
-copy stays there, and an interrupted search goes on. Writes ``benchmarks/results/shrink.json``; its
-``seconds`` are the sum of the trials'.
+The run is copied, so that the search begins anew and leaves nothing in it. With ``--work FOLDER``
+the copy stays there, and an interrupted search goes on. Writes ``benchmarks/results/shrink.json``;
+its ``seconds`` are the sum of the trials'.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ def main() -> None:
     run = open_run(arguments.run)
     manifest = run.manifest()
     options = ["--max-drop", f"{arguments.max_drop:g}", "--trials", str(arguments.trials)]
-    with tempfile.TemporaryDirectory() as folder:
-        copy = RunFolder(Path(folder) / run.name)
-        shutil.copytree(
-            run.path, copy.path, ignore=shutil.ignore_patterns(*ASIDE, "shrunk.*", "lessons")
-        )
-        document, seconds = searched(copy, options)
+    with contextlib.ExitStack() as stack:
+        folder = arguments.work or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        copy = RunFolder(folder / run.name)
+        if not copy.path.exists():
+            shutil.copytree(run.path, copy.path, ignore=shutil.ignore_patterns(*ASIDE))
+        document = searched(copy, options)
     for absolute in ("file", "run", "schema_version"):
         document.pop(absolute)
     for trial in document["trials"]:
