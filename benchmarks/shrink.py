@@ -10,6 +10,7 @@ its ``seconds`` are the sum of the trials'.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import shutil
 import subprocess
