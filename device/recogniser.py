@@ -17,6 +17,7 @@ from edgedigits.device.finder.pieces import find_pieces, group_pieces
 from edgedigits.device.finder.rows import in_rows
 from edgedigits.device.finder.sides import is_edge
 from edgedigits.device.reading import DIGITS, SEVERAL, Box, Candidate, Reading
+from edgedigits.device.support import by_support, least
 from edgedigits.preprocess import to_grey
 
 LONGEST = 1600  # pixels of the longer side at which a frame is looked at
@@ -92,7 +93,8 @@ class Recogniser:
         """Read what was found in a frame of so many pixels."""
         candidates = self._judge(found.hypotheses, found.edges)
         chosen, rest = choose(found.hypotheses, candidates, found.parts)
-        accepted, small = by_size(chosen)
+        counting, unsupported = by_support(chosen, self.threshold)
+        accepted, small = by_size(counting)
         if is_texture(len(accepted), len(found.parts)):
             accepted, small = [], [replace(c, accepted=False) for c in (*accepted, *small)]
         rows = in_rows([candidate.box for candidate in accepted])
@@ -100,7 +102,7 @@ class Recogniser:
             width=width,
             height=height,
             rows=tuple(tuple(accepted[i] for i in row) for row in rows),
-            rejected=(*rest, *small),
+            rejected=(*rest, *unsupported, *small),
             dark_on_light=found.dark_on_light,
         )
 
@@ -110,6 +112,7 @@ class Recogniser:
         scores = self.classifier.scores(np.stack([hypothesis.crop for hypothesis in made]))
         digits = scores[:, :DIGITS].argmax(axis=1)
         sure = scores[np.arange(len(made)), digits]
+        lowest = least(self.threshold)
         return [
             Candidate(
                 box=hypothesis.box,
@@ -117,7 +120,7 @@ class Recogniser:
                 scores=scores[i],
                 digit=int(digits[i]),
                 score=float(sure[i]),
-                accepted=bool(sure[i] >= self.threshold) and not edges[i],
+                accepted=bool(sure[i] >= lowest) and not edges[i],
             )
             for i, hypothesis in enumerate(made)
         ]
