@@ -21,6 +21,7 @@ REACH = 0.06  # of the longer side: strokes are mostly narrower, shadows wider
 FAR = 0.2  # of it: the thickest marker's strokes are narrower
 INSIDE = 1.25  # times the light nearby: a marker hides the page, and what is farther off tells
 SAMPLED = 420  # pixels of the longer side, about, that noise and ink are judged by
+DIM = 32  # of 255: in the dark, noise is no ink
 BLACK = 0.85  # of the ink's usual contrast: darker against all around are markers, not shadows
 DARKEST_SHADOW = 150  # of 255: lighter than this against all around is never a marker
 FAINTEST = 14  # of 255: weaker contrast is never ink
@@ -55,7 +56,7 @@ def find_ink(grey: U8) -> Ink:
         grey: uint8 ``[h, w]``.
     """
     dark = is_dark_on_light(grey)
-    contrast = flatten(grey if dark else cv2.bitwise_not(grey))
+    contrast = flatten(grey if dark else cv2.bitwise_not(grey), inverted=not dark)
     noise = noise_of(contrast)
     if noise > NOISY:
         contrast = np.asarray(cv2.GaussianBlur(contrast, (5, 5), 0), np.uint8)
@@ -119,19 +120,23 @@ def background(small: U8, reach: float) -> U8:
     return np.asarray(smooth, np.uint8)
 
 
-def flatten(grey: U8) -> U8:
+def flatten(grey: U8, *, inverted: bool = False) -> U8:
     """Contrast of dark ink against the page around it: uint8 ``[h, w]``, 255 where it is black.
 
     Against what is near, so that a shadow is page; where that is ink itself, inside the strokes of
     a marker, against what is farther off.
+
+    Args:
+        grey: uint8 ``[h, w]``. inverted: whether light was turned into dark.
     """
+    contrast = _glow if inverted else _contrast
     small = _reduce(grey, REDUCED)
     light, far = background(small, REACH), background(small, FAR)
-    near = _contrast(grey, light)
+    near = contrast(grey, light)
     if not (far > INSIDE * light).any():
         return near
     marker = max(DARKEST_SHADOW, BLACK * ink_level(near, noise_of(near)))
-    _, black = cv2.threshold(_contrast(grey, far), marker, 255, cv2.THRESH_TOZERO)
+    _, black = cv2.threshold(contrast(grey, far), marker, 255, cv2.THRESH_TOZERO)
     return np.asarray(cv2.max(near, black), np.uint8)
 
 
@@ -140,6 +145,20 @@ def _contrast(grey: U8, light: U8) -> U8:
     size = (grey.shape[1], grey.shape[0])
     light = np.asarray(cv2.resize(light, size, interpolation=cv2.INTER_LINEAR), np.uint8)
     return np.asarray(cv2.bitwise_not(cv2.divide(grey, light, scale=255.0)), np.uint8)
+
+
+def _glow(grey: U8, light: U8) -> U8:
+    """The light that ink adds, of 255, both inverted; in a shadow, as much as outside of it.
+
+    Divided by the light of the ground, and scaled so that where the ground is as usual it is the
+    share of what was missing to white.
+    """
+    usual = 255.0 - float(np.median(light))
+    size = (grey.shape[1], grey.shape[0])
+    light = np.asarray(cv2.resize(light, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    ground = cv2.add(cv2.bitwise_not(light), DIM)
+    scale = 255.0 * (usual + DIM) / (255.0 - min(usual, 254.0))
+    return np.asarray(cv2.divide(cv2.subtract(light, grey), ground, scale=scale), np.uint8)
 
 
 def _sample(contrast: U8) -> U8:
