@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgedigits.device.finder.hypotheses import cuts_of, hypotheses
 from edgedigits.device.finder.ink import Ink, find_ink, flatten, is_dark_on_light
-from edgedigits.device.finder.lines import find_lines, without_lines
+from edgedigits.device.finder.lines import find_lines, straightened, without_lines
 from edgedigits.device.finder.pieces import find_pieces, group_pieces
 from edgedigits.device.finder.rows import in_rows
 from edgedigits.device.finder.sides import is_edge
@@ -52,6 +52,18 @@ def test_contrast_is_the_same_in_sun_and_shadow() -> None:
     assert abs(left - right) < 12
     assert contrast[300:, :].max() < 20  # nothing is written there
     assert len(boxes_of(shaded)) == 6
+
+
+def test_chalk_in_a_shadow_is_as_strong_as_beside_it() -> None:
+    board = page(light=60)
+    write(board, "888", 60, 150, ink=200)
+    write(board, "888", 400, 150, ink=200)
+    board[:, 320:] = (board[:, 320:] * 0.4).astype(np.uint8)
+    ink = find_ink(board)
+    assert not ink.dark_on_light
+    left, right = (np.percentile(part[80:160], 97) for part in np.hsplit(ink.strength, 2))
+    assert right > 0.6 * left
+    assert len(boxes_of(board)) == 6
 
 
 def test_a_hard_shadow_edge_is_no_ink() -> None:
@@ -143,6 +155,40 @@ def test_a_line_follows_its_slope() -> None:
     for x, y in line.points:
         assert y == pytest.approx(100 + x / 10, abs=1.5)
     assert 1.5 < line.thickness < 3.5
+
+
+def test_a_bar_just_above_a_line_does_not_keep_the_line() -> None:
+    """Blurred, both are one piece of ink; the line goes, the bar of a 2 stays."""
+    bare = np.full((480, 640), 225, np.uint8)
+    cv2.rectangle(bare, (300, 226), (330, 231), 60, -1)
+    picture = bare.copy()
+    for y in range(36, 480, 40):
+        cv2.rectangle(picture, (0, y), (639, y + 3), 140, -1)  # one of them from 236 to 239
+    bare, picture = (
+        np.asarray(cv2.GaussianBlur(p, (0, 0), 1.5), np.uint8) for p in (bare, picture)
+    )
+    contrast, _ = without_lines(flatten(picture), 14)
+    ink = contrast > 50
+    truth = flatten(bare) > 50
+    assert (ink & truth).sum() > 0.7 * truth.sum()  # its lower edge goes with the line
+    assert ink[235:245].sum() < 10
+
+
+def test_points_that_writing_drew_aside_go_back_to_their_line() -> None:
+    true = {x: round(100 + 1.5 * x + 0.05 * x * x) for x in range(24)}
+    drawn = {**true, 9: true[9] + 8, 10: true[10] + 6, 17: true[17] - 5}
+    bent, (straight,) = (straightened([list(rows.items())]) for rows in (true, drawn))
+    assert [x for x, _ in straight] == list(true)
+    for x, y in straight:
+        assert y == pytest.approx(true[x], abs=1.5)
+    assert dict(bent[0]) == pytest.approx(true, abs=1e-3)
+    assert straightened([]) == []
+
+
+def test_a_line_of_a_page_that_curls_stays_as_it_is() -> None:
+    curled = [(x, round(100 + 12 * np.sin(x / 2))) for x in range(24)]
+    (line,) = straightened([curled])
+    assert dict(line) == pytest.approx(dict(curled))
 
 
 def test_parts_of_one_digit_are_joined_and_neighbours_are_not() -> None:

@@ -7,6 +7,7 @@ stroke crosses it, ink is thicker than the line alone, and stays.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ THICKEST = 1 / 45  # of the frame's height; but for small frames at least THICK 
 THICK = 5
 LOOKED_AT = 400  # pixels of the longer side, about, at which lines are looked for
 DENSE = 0.2  # share of a frame with ink from which on it is looked at closer
+FIRM = 0.75  # of a line's own contrast: ink from which on it may be a stroke across it
 DARKER = 1.5  # times a line's own contrast: ink from which on is the pen's
 FULL, THIN = 0.88, 0.4  # of a strip's width: how far ink, and thin ink, reach where a line is
 STEEPEST = 0.22  # tangent of the steepest line
@@ -28,7 +30,14 @@ SKIPPED = 8  # strips that a line may be covered by ink
 ALONE = 0.5  # of the strips: how far a line by itself must reach
 AMONG = 0.3  # of them: how far one of several must
 SEVERAL = 3
+ASIDE = 1.5  # pixels that a point of a line may lie beside it
+MOST_ASIDE = 0.4  # of a line's points; where more do, the page curls
+BENT = 0.5  # of a point's weight: that a line is straight
+ROUNDS = 4  # of weighing points by how far they lie aside
 BEYOND = 5  # strips that a line goes on past where it was last seen
+
+
+Chain = list[tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -111,11 +120,13 @@ def _taken_out(contrast: U8, lines: tuple[Line, ...], faint: float) -> tuple[U8,
         points = np.rint(ends * 8).astype(np.int32)[:, None]
         cv2.polylines(band, [points], False, 255, thickness, cv2.LINE_8, 3)
         cv2.polylines(core, [points], False, 255, 1, cv2.LINE_8, 3)
-    high = round(1.6 * width) + 3
-    crossing = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((high, 1), np.uint8))
     # A pen that is darker than the lines is told from them even where it runs along one.
     on_line = contrast[cv2.bitwise_and(core, mask) > 0]
     usual = float(np.median(on_line)) if on_line.size else 0.0
+    # Between a line and what stands just above it, blurred ink pales but does not end.
+    _, firm = cv2.threshold(contrast, max(faint, FIRM * usual), 255, cv2.THRESH_BINARY)
+    high = round(1.6 * width) + 3
+    crossing = cv2.morphologyEx(firm, cv2.MORPH_OPEN, np.ones((high, 1), np.uint8))
     _, darker = cv2.threshold(contrast, DARKER * usual + faint / 2, 255, cv2.THRESH_BINARY)
     lined = cv2.bitwise_and(band, mask)
     kept = cv2.bitwise_or(crossing, np.asarray(darker, np.uint8))
@@ -149,13 +160,44 @@ def find_lines(thin: U8, thick: U8) -> tuple[Line, ...]:
     long = [chain for chain in chains if len(chain) >= AMONG * STRIPS]
     if len(long) < SEVERAL:
         long = [chain for chain in long if len(chain) >= ALONE * STRIPS]
+    thickness = [float(np.median([total[row, column] for column, row in c])) for c in long]
     return tuple(
-        Line(
-            tuple(((column + 0.5) * strip, float(row)) for column, row in chain),
-            float(np.median([total[row, column] for column, row in chain])),
-        )
-        for chain in long
+        Line(tuple(((column + 0.5) * strip, row) for column, row in points), thick)
+        for points, thick in zip(straightened(long), thickness, strict=True)
     )
+
+
+def straightened(chains: Sequence[Chain]) -> list[list[tuple[int, float]]]:
+    """Chains without the points that writing drew aside.
+
+    A line of a page is close to a parabola across the frame: points far from it are moved onto it.
+    A chain of which many points are far from it, as on a page that curls, stays as it is.
+
+    Args:
+        chains: (strip, row) of each point.
+    """
+    if not chains:
+        return []
+    rows = np.zeros((len(chains), STRIPS), np.float32)
+    there = np.zeros((len(chains), STRIPS), np.float32)
+    for i, chain in enumerate(chains):
+        columns, values = zip(*chain, strict=True)
+        rows[i, columns], there[i, columns] = values, 1
+    x = np.linspace(-1, 1, STRIPS, dtype=np.float32)
+    powers = np.stack([x**0, x, x**2])
+    products = (powers[:, None] * powers).reshape(9, STRIPS).T
+    ridge = np.diag(np.array([0, 0, BENT], np.float32))
+    weights, apart = there, np.zeros_like(rows)
+    for _ in range(ROUNDS):
+        matrices = (weights @ products).reshape(-1, 3, 3) + ridge
+        sides = (weights * rows) @ powers.T
+        fitted = np.linalg.solve(matrices, sides[:, :, None])[:, :, 0] @ powers
+        apart = np.asarray(rows - fitted, np.float32)
+        weights = there / (1 + apart * apart)
+    aside = (np.abs(apart) > ASIDE) & (there > 0)
+    kept = aside.sum(axis=1) > MOST_ASIDE * there.sum(axis=1)
+    moved = np.where(aside & ~kept[:, None], rows - apart, rows)
+    return [[(column, float(moved[i, column])) for column, _ in c] for i, c in enumerate(chains)]
 
 
 def _peaks(there: NDArray[np.bool_], share: NDArray[np.float32], reach: int) -> list[list[int]]:
