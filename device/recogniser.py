@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from edgedigits.device.classifier import Classifier
 from edgedigits.device.finder.hypotheses import Hypothesis, hypotheses
 from edgedigits.device.finder.ink import find_ink
-from edgedigits.device.finder.pieces import find_pieces, group_pieces
+from edgedigits.device.finder.pieces import (
+    find_pieces,
+    group_pieces,
+    neighbours,
+    plausible,
+    together,
+    usual_height,
+)
 from edgedigits.device.finder.rows import in_rows
 from edgedigits.device.finder.sides import is_edge
 from edgedigits.device.reading import DIGITS, SEVERAL, Box, Candidate, Reading
@@ -24,6 +31,7 @@ LONGEST = 1600  # pixels of the longer side at which a frame is looked at
 SPLIT_COST = 0.05  # of a score, a cut: a whole digit is likelier than two that touch
 TOUCHING = 0.1  # score of several digits from which on a group may be read in parts
 CLEARLY = 0.5  # the same from which on pieces of it may be left unread
+WORSE = 0.5  # score of the one of two groups below which both may be one digit
 SKIP_COST = 1.5  # of a score, a piece that is left unread
 LEAST_HEIGHT, MOST_HEIGHT = 0.5, 2.0  # of the usual height of its row
 LEAST_ALONE, MOST_ALONE = 0.35, 2.5  # of that of all digits, for one with a row to itself
@@ -38,6 +46,7 @@ class Found:
     Attributes:
         hypotheses: what may be one digit; boxes in pixels of the frame.
         parts: for each group of ink the number of parts it may be cut into.
+        joined: the two groups that each of the last groups is made of.
         dark_on_light: the polarity found.
         edges: for each hypothesis whether it is the edge of a page or table.
     """
@@ -46,6 +55,7 @@ class Found:
     parts: tuple[int, ...]
     dark_on_light: bool
     edges: tuple[bool, ...]
+    joined: tuple[tuple[int, int], ...] = ()
 
 
 def find(frame: NDArray[Any]) -> Found:
@@ -61,11 +71,14 @@ def find(frame: NDArray[Any]) -> Found:
         grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
     ink = find_ink(grey)
     pieces = find_pieces(ink)
-    made, parts = hypotheses(group_pieces(pieces), pieces, ink.strength)
+    groups = group_pieces(pieces)
+    joined = neighbours(groups, usual_height(pieces, plausible(pieces)))
+    both = tuple(together(groups[i], groups[j]) for i, j in joined)
+    made, parts = hypotheses((*groups, *both), pieces, ink.strength, uncut=len(both))
     edges = tuple(is_edge(grey, h.box, ink.dark_on_light) for h in made)
     if scale < 1:
         made = [replace(h, box=Box(*(round(value / scale) for value in h.box))) for h in made]
-    return Found(tuple(made), tuple(parts), ink.dark_on_light, edges)
+    return Found(tuple(made), tuple(parts), ink.dark_on_light, edges, joined)
 
 
 class Recogniser:
@@ -92,10 +105,10 @@ class Recogniser:
     def read_found(self, found: Found, width: int, height: int) -> Reading:
         """Read what was found in a frame of so many pixels."""
         candidates = self._judge(found.hypotheses, found.edges)
-        chosen, rest = choose(found.hypotheses, candidates, found.parts)
+        chosen, rest = choose(found.hypotheses, candidates, found.parts, found.joined)
         counting, unsupported = by_support(chosen, self.threshold)
         accepted, small = by_size(counting)
-        if is_texture(len(accepted), len(found.parts)):
+        if is_texture(len(accepted), len(found.parts) - len(found.joined)):
             accepted, small = [], [replace(c, accepted=False) for c in (*accepted, *small)]
         rows = in_rows([candidate.box for candidate in accepted])
         return Reading(
@@ -127,9 +140,16 @@ class Recogniser:
 
 
 def choose(
-    made: Sequence[Hypothesis], candidates: Sequence[Candidate], parts: Sequence[int]
+    made: Sequence[Hypothesis],
+    candidates: Sequence[Candidate],
+    parts: Sequence[int],
+    joined: Sequence[tuple[int, int]] = (),
 ) -> tuple[list[Candidate], list[Candidate]]:
-    """The best reading of each group: as a whole, or as the best sequence of its parts.
+    """The best reading of each group: as a whole, as its parts, or with another as one digit.
+
+    Args:
+        made, candidates: hypotheses, and what each was judged to be.
+        parts, joined: as in :class:`Found`.
 
     Returns:
         Accepted candidates, and of the groups with none the whole.
@@ -138,19 +158,48 @@ def choose(
         (hypothesis.group, *hypothesis.span): candidate
         for hypothesis, candidate in zip(made, candidates, strict=True)
     }
-    accepted: list[Candidate] = []
-    rejected: list[Candidate] = []
-    for group, count in enumerate(parts):
-        whole = by_span.get((group, 0, count))
-        if whole is None or count == 1 or _may_be_several(whole):
-            skipping = whole is not None and _several(whole) >= CLEARLY
-            best = _best_path(by_span, group, count, skipping=skipping)
-        else:
-            best = [whole] if whole.accepted else []
-        accepted.extend(best)
-        if not best and whole is not None:
-            rejected.append(whole)
-    return accepted, rejected
+    wholes = [by_span.get((group, 0, count)) for group, count in enumerate(parts)]
+    readings: list[list[Candidate] | None] = [
+        _reading(by_span, group, count, wholes[group]) for group, count in enumerate(parts)
+    ]
+    _join(readings, joined)
+    rejected = [
+        whole
+        for whole, reading in zip(wholes[: len(parts) - len(joined)], readings, strict=False)
+        if reading == [] and whole is not None
+    ]
+    return [candidate for reading in readings for candidate in reading or ()], rejected
+
+
+def _reading(
+    by_span: dict[tuple[int, int, int], Candidate], group: int, count: int, whole: Candidate | None
+) -> list[Candidate]:
+    """What is accepted of one group by itself."""
+    if whole is None or count == 1 or _may_be_several(whole):
+        skipping = whole is not None and _several(whole) >= CLEARLY
+        return _best_path(by_span, group, count, skipping=skipping)
+    return [whole] if whole.accepted else []
+
+
+def _join(readings: list[list[Candidate] | None], joined: Sequence[tuple[int, int]]) -> None:
+    """Of two groups and both as one keep what is read better, in place; None: part of another."""
+    first = len(readings) - len(joined)
+    best = sorted(range(len(joined)), key=lambda i: -_sureness(readings[first + i]))
+    for i in best:
+        one, two = (readings[group] for group in joined[i])
+        both = readings[first + i]
+        if both and one is not None and two is not None:
+            sure = sorted(_sureness(reading) for reading in (one, two))
+            if sure[0] < WORSE and sure[1] <= _sureness(both):
+                for group in joined[i]:
+                    readings[group] = None
+                continue
+        readings[first + i] = None
+
+
+def _sureness(reading: list[Candidate] | None) -> float:
+    """The score of the surest digit of a reading; 0 where there is none."""
+    return max((candidate.score for candidate in reading or ()), default=0.0)
 
 
 def _may_be_several(whole: Candidate) -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgedigits.device.finder.hypotheses import cuts_of, hypotheses
 from edgedigits.device.finder.ink import Ink, find_ink, flatten, is_dark_on_light
 from edgedigits.device.finder.lines import find_lines, straightened, without_lines
-from edgedigits.device.finder.pieces import find_pieces, group_pieces
+from edgedigits.device.finder.pieces import find_pieces, group_pieces, neighbours, together
 from edgedigits.device.finder.rows import in_rows
 from edgedigits.device.finder.sides import is_edge
 from edgedigits.device.reading import Box
@@ -210,6 +210,32 @@ def test_specks_and_page_edges_are_left_out() -> None:
     picture[:, :12] = 30  # the table beside the page
     picture[470:, :] = 30
     assert [box.x > 150 and box.y > 150 for box in boxes_of(picture)] == [True, True]
+
+
+def test_what_reaches_into_a_frame_is_no_digit_and_a_close_crop_is() -> None:
+    picture = page()
+    write(picture, "25", 200, 250)
+    cv2.line(picture, (500, 479), (470, 380), 40, 9)  # a pen
+    assert [box.x < 300 for box in boxes_of(picture)] == [True, True]
+    assert len(boxes_of(picture[180:250, 199:])) == 2
+
+
+def test_two_parts_beside_each_other_may_be_one_digit() -> None:
+    picture = np.full((200, 500), 230, np.uint8)
+    write(picture, "174", 200, 130, ink=20)  # whole digits are no parts
+    cv2.ellipse(picture, (60, 110), (18, 18), 0, -120, 150, 20, 5)  # the bow of a 5 …
+    cv2.line(picture, (82, 87), (100, 85), 20, 5)  # … and its bar, to the right of it
+    pieces = find_pieces(find_ink(picture))
+    groups = group_pieces(pieces)
+    assert len(groups) == 5
+    (pair,) = neighbours(groups, 44.0)
+    both = together(*(groups[i] for i in pair))
+    assert both.box == pytest.approx((41, 82, 62, 50), abs=4)
+    assert neighbours(groups, 500.0) == neighbours(groups[:1], 44.0) == ()
+    made = find(picture)
+    joined = [h for h in made.hypotheses if h.group == len(made.parts) - 1]
+    assert [h.box for h in joined] == [pytest.approx(both.box, abs=3)]
+    assert made.joined == (pair,)
 
 
 def test_touching_digits_may_be_cut_where_they_touch() -> None:

@@ -95,6 +95,28 @@ def test_pieces_between_digits_may_stay_unread(several: float, expected: list[in
     assert [found.digit for found in accepted] == expected
 
 
+@pytest.mark.parametrize(
+    ("bow", "bar", "both", "expected"),
+    [
+        (0.7, 0.1, 0.99, [5]),  # a bow and the bar of a 5
+        (0.2, 0.1, 0.9, [5]),
+        (0.9, 0.1, 0.7, [3]),  # a digit and something beside it
+        (0.9, 0.8, 0.95, [3, 1]),  # two digits
+        (0.2, 0.8, 0.3, [1]),
+        (0.2, 0.1, 0.3, []),
+    ],
+)
+def test_two_pieces_are_read_as_one_where_that_is_surer(
+    bow: float, bar: float, both: float, expected: list[int]
+) -> None:
+    made = [_hypothesis((0, 1), group) for group in range(4)]
+    answers = [_answer(3, bow), _answer(1, bar), _answer(9, 0.95), _answer(5, both)]
+    accepted, rejected = choose(made, answers, [1, 1, 1, 1], [(0, 1)])
+    assert sorted(c.digit for c in accepted) == sorted([*expected, 9])
+    # What became part of another digit is not rejected, nor is what was no digit together.
+    assert len(accepted) + len(rejected) == (2 if expected == [5] else 3)
+
+
 class _AlwaysOne:
     """Takes everything for a 1."""
 

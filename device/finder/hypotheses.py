@@ -48,19 +48,21 @@ class Hypothesis:
 
 
 def hypotheses(
-    groups: tuple[Group, ...], pieces: Pieces, strength: U8
+    groups: Sequence[Group], pieces: Pieces, strength: U8, *, uncut: int = 0
 ) -> tuple[list[Hypothesis], list[int]]:
     """Every hypothesis about every group.
 
     Args:
         groups: from :func:`edgedigits.device.finder.pieces.group_pieces`.
         pieces: of the frame. strength: uint8 ``[h, w]``, the frame's ink.
+        uncut: how many groups, the last, are not cut.
 
     Returns:
         The hypotheses, and for each group the number of its parts (1: it is not cut).
     """
     inks = [cut_out(group, pieces, strength) for group in groups]
-    wide = [i for i, group in enumerate(groups) if group.box.w > WIDE * group.box.h]
+    first_uncut = len(groups) - uncut
+    wide = [i for i, g in enumerate(groups[:first_uncut]) if g.box.w > WIDE * g.box.h]
     cuts = dict(zip(wide, cuts_of([inks[i][0] for i in wide]), strict=True))
     found: list[Hypothesis] = []
     parts = []

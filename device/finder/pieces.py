@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,13 @@ SMALLEST = 8  # pixels of a digit's longer side; below that its shape is lost
 SPECK = 0.22  # of the usual height: smaller pieces are dirt, unless they complete another
 MOST = 400  # pieces looked at in one frame, the largest first
 ALONG_BORDER = 0.3  # of a side: a longer piece at the border is the table or the page's edge
+CLOSE = 0.4  # of the height: what is lower at a frame's border comes from outside
 GAP = 0.35  # of the usual height: parts of one digit lie no further apart
+BROKEN = 0.4  # of it: so far apart lie two parts of a broken digit
+PART = 0.85  # of it: one of two parts is not as high
+LEAST_WHOLE, MOST_WHOLE, WIDEST_WHOLE = 0.6, 1.4, 1.3  # of it, and of their own height: both parts
+LEAST_PART = 0.15  # of it, on its longer side
+MOST_PAIRS = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +78,10 @@ def plausible(pieces: Pieces) -> NDArray[np.int64]:
     longer = np.maximum(w, h)
     at_border = (x <= 1) | (y <= 1) | (x + w >= width - 1) | (y + h >= height - 1)
     too_long = at_border & ((w > ALONG_BORDER * width) | (h > 0.9 * height))
-    flat_border = at_border & (np.minimum(w, h) < 0.2 * longer)
+    # What reaches into the frame, as a pen, is no digit; but a picture may be cut out close to one.
+    entering = at_border & (h < CLOSE * height)
     frame = (w > 0.9 * width) | (h > 0.98 * height)
-    good = (longer >= 3) & (pieces.areas >= 4) & ~too_long & ~flat_border & ~frame
+    good = (longer >= 3) & (pieces.areas >= 4) & ~too_long & ~entering & ~frame
     chosen = np.flatnonzero(good)
     return chosen[np.argsort(-pieces.areas[chosen], kind="stable")][:MOST]
 
@@ -108,6 +116,39 @@ def group_pieces(pieces: Pieces) -> tuple[Group, ...]:
         for box, members in zip(around, groups, strict=True)
         if max(box.w, box.h) >= SMALLEST
     )
+
+
+def neighbours(groups: Sequence[Group], usual: float) -> tuple[tuple[int, int], ...]:
+    """Pairs of groups that may be the two parts of one digit, as the bow of a 5 and its bar.
+
+    Args:
+        groups: of a frame. usual: the height of its ink, in pixels.
+    """
+    if len(groups) < 2 or usual <= 0:
+        return ()
+    x, y, w, h = np.array([group.box for group in groups], np.float32).T
+    right, bottom = x + w, y + h
+    across = np.maximum(x[:, None], x) - np.minimum(right[:, None], right)
+    along = np.maximum(y[:, None], y) - np.minimum(bottom[:, None], bottom)
+    wide = np.maximum(right[:, None], right) - np.minimum(x[:, None], x)
+    high = np.maximum(bottom[:, None], bottom) - np.minimum(y[:, None], y)
+    lower = np.minimum(h[:, None], h)
+    size = np.minimum(np.maximum(w, h)[:, None], np.maximum(w, h))
+    good = (
+        (np.maximum(across, 0) + np.maximum(along, 0) < BROKEN * usual)
+        & (high >= LEAST_WHOLE * usual)
+        & (high <= MOST_WHOLE * usual)
+        & (wide <= high * WIDEST_WHOLE)
+        & (lower < PART * usual)
+        & (size >= LEAST_PART * usual)
+    )
+    first, second = np.nonzero(np.triu(good, 1))
+    return tuple(zip(first.tolist(), second.tolist(), strict=True))[:MOST_PAIRS]
+
+
+def together(first: Group, second: Group) -> Group:
+    """Two groups as one."""
+    return Group(union(first.box, second.box), (*first.members, *second.members))
 
 
 def union(first: Box, second: Box) -> Box:
