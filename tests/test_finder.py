@@ -54,6 +54,14 @@ def test_contrast_is_the_same_in_sun_and_shadow() -> None:
     assert len(boxes_of(shaded)) == 6
 
 
+def test_a_thick_stroke_of_chalk_is_whole() -> None:
+    board = page(light=30)
+    cv2.line(board, (320, 80), (300, 400), 140, 60)
+    (stroke,) = boxes_of(board)
+    inside = find_ink(board).mask[stroke.y + 60 : stroke.y + stroke.h - 60, 300:320]
+    assert (inside > 0).mean() > 0.95
+
+
 def test_chalk_in_a_shadow_is_as_strong_as_beside_it() -> None:
     board = page(light=60)
     write(board, "888", 60, 150, ink=200)

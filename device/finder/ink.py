@@ -24,6 +24,7 @@ SAMPLED = 420  # pixels of the longer side, about, that noise and ink are judged
 DIM = 32  # of 255: in the dark, noise is no ink
 BLACK = 0.85  # of the ink's usual contrast: darker against all around are markers, not shadows
 DARKEST_SHADOW = 150  # of 255: lighter than this against all around is never a marker
+SUN = 1.2  # times the light in a shadow that the sun adds to it
 FAINTEST = 14  # of 255: weaker contrast is never ink
 SEED = 0.55  # of the ink's usual contrast: every piece of ink reaches it somewhere
 GROWN = 0.35  # of it: as far as a piece of ink goes on
@@ -135,7 +136,8 @@ def flatten(grey: U8, *, inverted: bool = False) -> U8:
     near = contrast(grey, light)
     if not (far > INSIDE * light).any():
         return near
-    marker = max(DARKEST_SHADOW, BLACK * ink_level(near, noise_of(near)))
+    shaded = _sunlit(light) if inverted else DARKEST_SHADOW
+    marker = max(shaded, BLACK * ink_level(near, noise_of(near)))
     _, black = cv2.threshold(contrast(grey, far), marker, 255, cv2.THRESH_TOZERO)
     return np.asarray(cv2.max(near, black), np.uint8)
 
@@ -145,6 +147,12 @@ def _contrast(grey: U8, light: U8) -> U8:
     size = (grey.shape[1], grey.shape[0])
     light = np.asarray(cv2.resize(light, size, interpolation=cv2.INTER_LINEAR), np.uint8)
     return np.asarray(cv2.bitwise_not(cv2.divide(grey, light, scale=255.0)), np.uint8)
+
+
+def _sunlit(light: U8) -> float:
+    """How much light the sun at most adds to a usual ground, of 255, as :func:`_glow` has it."""
+    usual = 255.0 - float(np.median(light))
+    return min(DARKEST_SHADOW, SUN * 255.0 * usual / (255.0 - min(usual, 254.0)))
 
 
 def _glow(grey: U8, light: U8) -> U8:
