@@ -29,10 +29,12 @@ from edgedigits.preprocess import to_grey
 
 LONGEST = 1600  # pixels of the longer side at which a frame is looked at
 SPLIT_COST = 0.05  # of a score, a cut: a whole digit is likelier than two that touch
-TOUCHING = 0.1  # score of several digits from which on a group may be read in parts
+TOUCHING = 0.05  # score of several digits from which on a group may be read in parts
 CLEARLY = 0.5  # the same from which on pieces of it may be left unread
 WORSE = 0.5  # score of the one of two groups below which both may be one digit
-SKIP_COST = 1.5  # of a score, a piece that is left unread
+SKIP_COST = 1.5  # of a score, a piece that is left unread, at most
+UNREAD = 3.0  # of a score, one as wide and high as its group is high
+NEVER = np.inf  # of a piece that must belong to a digit
 LEAST_HEIGHT, MOST_HEIGHT = 0.5, 2.0  # of the usual height of its row
 LEAST_ALONE, MOST_ALONE = 0.35, 2.5  # of that of all digits, for one with a row to itself
 MANY, FEW = 40, 0.05  # groups of ink in a frame; so small a share of them is chance
@@ -176,9 +178,19 @@ def _reading(
 ) -> list[Candidate]:
     """What is accepted of one group by itself."""
     if whole is None or count == 1 or _may_be_several(whole):
-        skipping = whole is not None and _several(whole) >= CLEARLY
-        return _best_path(by_span, group, count, skipping=skipping)
+        skips = [NEVER] * count
+        if whole is not None and _several(whole) >= CLEARLY:
+            skips = [_skip_cost(by_span.get((group, i, i + 1)), whole) for i in range(count)]
+        return _best_path(by_span, group, skips)
     return [whole] if whole.accepted else []
+
+
+def _skip_cost(piece: Candidate | None, whole: Candidate) -> float:
+    """What it costs to leave a piece unread: next to nothing for a sliver."""
+    if piece is None:
+        return 0.0
+    share = piece.box.w * piece.box.h / whole.box.h**2
+    return min(SKIP_COST, UNREAD * share)
 
 
 def _join(readings: list[list[Candidate] | None], joined: Sequence[tuple[int, int]]) -> None:
@@ -213,16 +225,18 @@ def _several(whole: Candidate) -> float:
 
 
 def _best_path(
-    by_span: dict[tuple[int, int, int], Candidate], group: int, count: int, *, skipping: bool
+    by_span: dict[tuple[int, int, int], Candidate],
+    group: int,
+    skips: Sequence[float],
 ) -> list[Candidate]:
     """The accepted parts, from end to end, of the highest scores less the costs of their cuts.
 
     Args:
-        by_span: candidates by group, first cut and last. group, count: which, and its pieces.
-        skipping: whether single pieces may be left unread; else every one must belong to a digit.
+        by_span: candidates by group, first cut and last. group: which.
+        skips: for each of its pieces what it costs to leave it unread.
     """
     best: list[tuple[float, list[Candidate]] | None] = [(0.0, [])]
-    for end in range(1, count + 1):
+    for end in range(1, len(skips) + 1):
         ways = []
         for start in range(end):
             before, candidate = best[start], by_span.get((group, start, end))
@@ -230,10 +244,10 @@ def _best_path(
                 gain = candidate.score - 1 - SPLIT_COST
                 ways.append((before[0] + gain, [*before[1], candidate]))
         before = best[end - 1]
-        if skipping and before is not None:
-            ways.append((before[0] - SKIP_COST, before[1]))
+        if skips[end - 1] < NEVER and before is not None:
+            ways.append((before[0] - skips[end - 1], before[1]))
         best.append(max(ways, key=lambda way: way[0], default=None))
-    last = best[count]
+    last = best[-1]
     return [] if last is None else last[1]
 
 

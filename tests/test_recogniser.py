@@ -95,6 +95,22 @@ def test_pieces_between_digits_may_stay_unread(several: float, expected: list[in
     assert [found.digit for found in accepted] == expected
 
 
+@pytest.mark.parametrize(("width", "expected"), [(3, [1, 7]), (15, [2, 7])])
+def test_a_sliver_between_digits_is_left_rather_than_read_with_one(
+    width: int, expected: list[int]
+) -> None:
+    made = [_hypothesis(span) for span in ((0, 3), (0, 1), (1, 2), (2, 3), (0, 2))]
+    answers = [
+        _several(8, 0.0, 0.9),
+        _several(1, 0.9, 0),
+        replace(_several(3, 0.0, 0), box=Box(20, 0, width, 20)),
+        _several(7, 0.9, 0),
+        _several(2, 0.6, 0),
+    ]
+    accepted, _ = choose(made, answers, [3])
+    assert [found.digit for found in accepted] == expected
+
+
 @pytest.mark.parametrize(
     ("bow", "bar", "both", "expected"),
     [
