@@ -15,7 +15,7 @@ from edgedigits.device.interpreter import Interpreter, Kernels, Tensor, read_fil
 from edgedigits.device.metadata import Metadata, read_model_bytes
 from edgedigits.device.sidecar import file_metadata
 from edgedigits.errors import ModelFileError
-from edgedigits.model_input import model_pixels, picture_shape
+from edgedigits.model_input import Range, model_pixels, picture_shape
 from edgedigits.preprocess import Preprocessing
 
 BATCH = 32  # pictures at once: 16 to 64 are fastest on the machines tried
@@ -78,10 +78,12 @@ class Classifier:
         delegate: library of an accelerator; where it cannot be used, ``say`` is told why, and the
             processor is used instead.
         say: told of a delegate that cannot be used.
+        input_range: of a file that does not say it: the model's values for pixel 0 and pixel 255.
 
     Attributes:
         metadata: what the file, or the JSON file beside it, says of it, or None for a foreign file.
         classes: width of the head.
+        input_range: the model's values for pixel 0 and pixel 255.
         assumptions: what had to be assumed because the file does not say it.
 
     Raises:
@@ -97,6 +99,7 @@ class Classifier:
         trust: bool = False,
         delegate: str | None = None,
         say: Callable[[str], None] = lambda line: None,
+        input_range: Range | None = None,
     ) -> None:
         if delegate is not None and (reason := why_not(delegate, path)) is not None:
             say(f"WARNING: delegate {delegate}: {reason}. The processor is used instead.")
@@ -108,12 +111,17 @@ class Classifier:
             data, str(path), threads=threads, kernels=kernels, delegate=delegate
         )
         self.assumptions: tuple[str, ...] = ()
-        if self.metadata is None:
+        preprocessing = Preprocessing()
+        if self.metadata is not None:
+            preprocessing = self.metadata.preprocessing
+        elif input_range is not None:
+            preprocessing = Preprocessing(low=input_range[0], high=input_range[1])
+        else:
             self.assumptions = (
                 "the file holds no edgedigits metadata: ink is taken as high, "
                 "and float inputs as 0 to 1",
             )
-        preprocessing = Preprocessing() if self.metadata is None else self.metadata.preprocessing
+        self.input_range: Range = (preprocessing.low, preprocessing.high)
         try:
             self.shape = _picture_field(self.interpreter.input.shape[1:])
             self._table = pixel_table(self.interpreter.input, preprocessing)

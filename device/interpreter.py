@@ -52,6 +52,8 @@ class Interpreter:
         kernels: ``default`` (optimised) or ``reference`` (the same bits on every machine).
         delegate: library of an accelerator, tried before by
             :func:`edgedigits.device.delegate.why_not`, because it may end the process.
+        inside: keep what every operation writes, for :meth:`values`; slower, because XNNPACK, which
+            shows nothing of what it computes on the way, is left out.
 
     Raises:
         OSError, ValueError: the delegate cannot be loaded, or has no device.
@@ -67,8 +69,10 @@ class Interpreter:
         threads: int = 1,
         kernels: Kernels = "default",
         delegate: str | None = None,
+        inside: bool = False,
     ) -> None:
         self._data = data
+        self._inside = inside
         self._name = name
         self._threads = threads
         self._kernels = kernels
@@ -81,6 +85,12 @@ class Interpreter:
         options: dict[str, Any] = {"model_content": self._data, "num_threads": self._threads}
         if self._kernels == "reference":
             options["experimental_op_resolver_type"] = runtime.OpResolverType.BUILTIN_REF
+        if self._inside:
+            plain = runtime.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            options |= {
+                "experimental_preserve_all_tensors": True,
+                "experimental_op_resolver_type": plain,
+            }
         if self._delegates:
             options["experimental_delegates"] = self._delegates
         try:
@@ -131,7 +141,18 @@ class Interpreter:
         """
         self._runtime.set_tensor(self.input.index, values)
         self._runtime.invoke()
-        result: NDArray[Any] = self._runtime.get_tensor(self.output.index)
+        return self.values(self.output.index)
+
+    def values(self, index: int) -> NDArray[Any]:
+        """A tensor as the last inference left it; of those on the way only with ``inside``.
+
+        Args:
+            index: its number in the file.
+
+        Returns:
+            What is stored, in the tensor's dtype; a copy.
+        """
+        result: NDArray[Any] = self._runtime.get_tensor(index)
         return result
 
 

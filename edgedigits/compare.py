@@ -115,21 +115,21 @@ def compare(
         raise UsageError(f"--threads {threads}: must be 1 or more")
     part = None
     for run in runs:
-        part = _part(run, split, data_dir, progress, part)
+        part = load_part(run, split, data_dir, progress, part)
     assert part is not None
-    files = {run.path: _files(run) for run in runs}
+    files = {run.path: export_files(run) for run in runs}
     _check_names(runs, files, only)
     evaluations: list[tuple[RunFolder, Evaluation]] = []
     classifiers: list[Classifier] = []
     for run in runs:
-        present = _present_digests(run)
+        present = present_digests(run)
         for file in files[run.path]:
             if only is not None and file.stem not in only:
                 continue
             progress.update("evaluate", len(evaluations), None, f"{run.name} {file.stem}")
             classifier = Classifier(file, threads=threads)
             evaluation = _evaluate_once(run, classifier, part)
-            notes = (*evaluation.notes, *_stale_notes(classifier, present))
+            notes = (*evaluation.notes, *stale_notes(classifier, present))
             evaluations.append((run, replace(evaluation, notes=notes)))
             classifiers.append(classifier)
     if latency:
@@ -169,11 +169,20 @@ def _camera(
     ]
 
 
-def _part(
-    run: RunFolder, split: str, data_dir: Path | None, progress: Progress, former: Part | None
+def load_part(
+    run: RunFolder,
+    split: str,
+    data_dir: Path | None,
+    progress: Progress,
+    former: Part | None = None,
 ) -> Part:
+    """The pictures of a run's ``test`` or ``validation`` part, with labels.
+
+    Raises:
+        UsageError: another split, no labels, or not the pictures of ``former``.
+    """
     if split not in ("test", "validation"):
-        raise UsageError(f"--split {split}: compare takes test or validation")
+        raise UsageError(f"--split {split}: must be test or validation")
     data = load_run_data(run, data_dir=data_dir, progress=progress)
     pictures = data.test if split == "test" else data.validation
     if pictures.labels is None:
@@ -196,7 +205,8 @@ def _check_names(
         raise UsageError(f"{where}: no variant {', '.join(missing)}; there is {', '.join(present)}")
 
 
-def _files(run: RunFolder) -> list[Path]:
+def export_files(run: RunFolder) -> list[Path]:
+    """The exported files of a run, in the order of the recipes. Raises UsageError without any."""
     order = {name: i for i, name in enumerate(RECIPES)}
 
     def place(file: Path) -> tuple[bool, str, int, str]:
@@ -225,7 +235,7 @@ def _evaluate_once(run: RunFolder, classifier: Classifier, part: Part) -> Evalua
     return replace(evaluate(classifier, part, answers), variant=name)
 
 
-def _present_digests(run: RunFolder) -> dict[str, str]:
+def present_digests(run: RunFolder) -> dict[str, str]:
     """SHA-256 of each Keras model that the run holds now, and of its calibration set."""
     digests = {
         source: file_digest(run.model_file(source))
@@ -238,7 +248,7 @@ def _present_digests(run: RunFolder) -> dict[str, str]:
     return digests
 
 
-def _stale_notes(classifier: Classifier, present: dict[str, str]) -> tuple[str, ...]:
+def stale_notes(classifier: Classifier, present: dict[str, str]) -> tuple[str, ...]:
     """That a file was made of something the run no longer holds."""
     metadata = classifier.metadata
     if metadata is None:

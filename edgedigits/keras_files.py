@@ -101,6 +101,21 @@ def _from_archive(path: Path, tf_keras: Any) -> Any:
     return model
 
 
+def layer_kinds(path: Path) -> dict[str, str]:
+    """The class of each layer of a file by the layer's name; read as data, Keras is not needed.
+
+    Raises:
+        ModelFileError: not a Keras file, or damaged.
+    """
+    return {
+        str(part["config"]["name"]): part["class_name"]
+        for part in _parts(_describe(path).config)
+        if isinstance(part.get("config"), dict)
+        and "name" in part["config"]
+        and "layers" not in part["config"]
+    }
+
+
 def keras_facts(path: Path) -> KerasFacts:
     """What a file holds; it is opened for that.
 

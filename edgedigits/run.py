@@ -12,6 +12,7 @@ Each step of the work reads and writes named files of one folder::
       exports/VARIANT.tflite  and VARIANT-slim.json beside VARIANT-slim.tflite;
                           VARIANT_model.c and VARIANT_model.h, with --c-array
       evaluations/VARIANT.json
+      diagnosis/           diagnosis.json and pictures
       report/              pictures and report.html
       shrink/              what searches for the smallest file keep; shrink.json the last result
 """
@@ -88,6 +89,11 @@ class RunFolder:
     def report(self) -> Path:
         """Folder of pictures and ``report.html``."""
         return self.path / "report"
+
+    @property
+    def diagnosis(self) -> Path:
+        """Folder of what ``diagnose`` found."""
+        return self.path / "diagnosis"
 
     def model_file(self, source: str = "model") -> Path:
         """``SOURCE.keras``; source is ``model``, ``pruned`` or ``channels``."""

@@ -11,6 +11,7 @@ import typer
 from edgedigits import __version__
 from edgedigits.cli.data import data_app
 from edgedigits.cli.demo import demo
+from edgedigits.cli.diagnose import diagnose
 from edgedigits.cli.evaluate import bench, compare, evaluate, inspect, predict
 from edgedigits.cli.export import calibrate, export
 from edgedigits.cli.importing import import_model
@@ -62,6 +63,7 @@ app.command("evaluate")(evaluate)
 app.command("predict")(predict)
 app.command("compare")(compare)
 app.command("shrink")(shrink)
+app.command("diagnose")(diagnose)
 app.command("inspect")(inspect)
 app.command("bench")(bench)
 app.command("reproduce")(reproduce)

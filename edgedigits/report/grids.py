@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.data.dataset import Images, Labels
+from edgedigits.diagnose import Diagnosed, VariantDiagnosis
 from edgedigits.evaluate import Evaluation
 from edgedigits.report.rows import percent, pictures
 from edgedigits.report.style import BLUE, GREY, VERMILION, new_figure, save, settings, short
@@ -86,6 +87,44 @@ def draw_mistakes(
         f"({evaluation.split})"
     )
     return _draw_grid([_answer(evaluation, images, i) for i in chosen], title, path)
+
+
+def draw_flips(
+    diagnosed: Diagnosed, found: VariantDiagnosis, path: Path, *, count: int = EXAMPLES
+) -> Path:
+    """Draw the pictures that a variant answers otherwise than the float model.
+
+    Args:
+        diagnosed: for the pictures. found: one of its variants. path: the PNG file.
+        count: pictures to show at most.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
+        RunError: the picture cannot be written.
+    """
+    names = diagnosed.diagnosis.class_names
+    place = {int(index): i for i, index in enumerate(diagnosed.indices)}
+    cells = [
+        _Cell(
+            diagnosed.images[place[flip.index]],
+            (
+                f"{_named(names, flip.before)} → {_named(names, flip.after)}",
+                f"is {_named(names, flip.truth)}",
+                f"index {flip.index}",
+            ),
+            flip.after == flip.truth,
+        )
+        for flip in found.flips[:count]
+    ]
+    title = (
+        f"{found.variant}: {len(cells)} of {pictures(len(found.flips))} whose answer flips, "
+        f"{diagnosed.diagnosis.data} ({diagnosed.diagnosis.split})"
+    )
+    return _draw_grid(cells, title, path)
+
+
+def _named(names: tuple[str, ...], label: int) -> str:
+    return short(names[label]) if label < len(names) else str(label)
 
 
 def draw_calibration_sample(
