@@ -20,7 +20,7 @@ from edgedigits.diagnose.names import INPUT, layer_names
 from edgedigits.diagnose.pairs import Pair, pair_operations
 from edgedigits.diagnose.result import Flip, LayerError, VariantDiagnosis
 from edgedigits.diagnose.stored import Steps
-from edgedigits.diagnose.tracing import AloneTrace, Trace, Watched, trace
+from edgedigits.diagnose.tracing import AloneTrace, Trace, Traces, Watched, trace
 from edgedigits.errors import ModelFileError
 from edgedigits.progress import SILENT, Progress
 from edgedigits.run import file_digest
@@ -65,37 +65,19 @@ def diagnose_variant(
         ModelFileError: the files are not of one model, or the reference is no float file.
     """
     assert pictures.labels is not None
-    files = (_bytes(reference.classifier), _bytes(classifier))
-    names = (str(reference.classifier.path), str(classifier.path))
-    contents = (read_contents(files[0], names[0]), read_contents(files[1], names[1]))
-    pairs = _pairs(contents, names)
-    parsed = Files(*files)
-    inputs = (
-        reference.classifier.inputs(pictures.images),
-        classifier.inputs(pictures.images),
-    )
-    rounding = _input_rounding(parsed, inputs[0])
-    faulty = tuple(pair for pair in pairs if parsed.adds_error(pair))
-    traces = trace(
-        with_branches(files[0], parsed, faulty, None if rounding is None else rounding.steps),
-        files[1],
-        inputs,
-        contents[0],
-        tuple(_watched(pair, contents, parsed) for pair in pairs),
-        progress=progress,
-        what=f"diagnose {classifier.variant}",
-    )
+    both = _Both(classifier, reference, pictures)
+    rounding = _input_rounding(both.parsed, both.inputs[0])
+    traces = both.trace(both.faulty, None if rounding is None else rounding.steps, progress)
     judge = _Judge(pictures.labels, traces.answers)
-    layer_of = layer_names(contents[0], reference.layers)
-    of_pair = dict(zip(pairs, traces.operations, strict=True))
+    of_pair = dict(zip(both.pairs, traces.operations, strict=True))
     alone = list(traces.branches)
     layers = []
     if rounding is not None:
         layers.append(judge.layer(INPUT, "QUANTIZE", -1, rounding.trace, alone.pop(0), ()))
-    for pair, branch in zip(faulty, alone, strict=True):
-        op = contents[1].ops[pair.variant]
-        name = layer_of[pair.reference]
-        weights = parsed.weights(pair)
+    for pair, branch in zip(both.faulty, alone, strict=True):
+        op = both.contents[1].ops[pair.variant]
+        weights = both.parsed.weights(pair)
+        name = both.layer_of[pair.reference]
         layers.append(judge.layer(name, op.name, op.index, of_pair[pair], branch, weights))
     scores = tuple(one.scores(pictures.images) for one in (reference.classifier, classifier))
     return _result(
@@ -103,13 +85,66 @@ def diagnose_variant(
     )
 
 
-def _watched(pair: Pair, contents: tuple[Contents, Contents], parsed: Files) -> Watched:
-    return Watched(
-        reference=contents[0].ops[pair.reference].outputs[0],
-        variant=contents[1].ops[pair.variant].outputs[0],
-        steps=parsed.written(pair),
-        calibrated=contents[1].ops[pair.variant].name not in FIXED,
-    )
+@dataclass(frozen=True)
+class Gathered:
+    """What a layer writes in a variant against float, see ``Trace``; nothing of it alone."""
+
+    layer: str
+    trace: Trace
+
+
+def gathered(
+    classifier: Classifier, reference: Reference, pictures: Pictures
+) -> tuple[tuple[Gathered, ...], float]:
+    """The error that gathers from layer to layer, and in dB before the softmax.
+
+    Arguments and errors as :func:`diagnose_variant`, which takes longer.
+    """
+    both = _Both(classifier, reference, pictures)
+    traces = both.trace((), None, SILENT)
+    of_pair = dict(zip(both.pairs, traces.operations, strict=True))
+    found = (Gathered(both.layer_of[pair.reference], of_pair[pair]) for pair in both.faulty)
+    return tuple(found), traces.end
+
+
+class _Both:
+    """The float file and the variant, ready to be run over pictures."""
+
+    def __init__(self, classifier: Classifier, reference: Reference, pictures: Pictures) -> None:
+        opened = (reference.classifier, classifier)
+        self._what = f"diagnose {classifier.variant}"
+        self._bytes = _bytes(opened[0]), _bytes(opened[1])
+        names = str(opened[0].path), str(opened[1].path)
+        self.contents = (
+            read_contents(self._bytes[0], names[0]),
+            read_contents(self._bytes[1], names[1]),
+        )
+        self.pairs = _pairs(self.contents, names)
+        self.parsed = Files(*self._bytes)
+        self.faulty = tuple(pair for pair in self.pairs if self.parsed.adds_error(pair))
+        self.inputs = opened[0].inputs(pictures.images), opened[1].inputs(pictures.images)
+        self.layer_of = layer_names(self.contents[0], reference.layers)
+
+    def trace(self, alone: tuple[Pair, ...], rounding: Steps | None, progress: Progress) -> Traces:
+        """Run both, with a branch for each operation of ``alone``, and one for the input."""
+        return trace(
+            with_branches(self._bytes[0], self.parsed, alone, rounding),
+            self._bytes[1],
+            self.inputs,
+            self.contents[0],
+            tuple(map(self._watched, self.pairs)),
+            progress=progress,
+            what=self._what,
+        )
+
+    def _watched(self, pair: Pair) -> Watched:
+        op = self.contents[1].ops[pair.variant]
+        return Watched(
+            reference=self.contents[0].ops[pair.reference].outputs[0],
+            variant=op.outputs[0],
+            steps=self.parsed.written(pair),
+            calibrated=op.name not in FIXED,
+        )
 
 
 def _bytes(classifier: Classifier) -> bytes:

@@ -19,7 +19,7 @@ class Pair:
 
 
 def pair_operations(reference: Contents, variant: Contents) -> tuple[Pair, ...]:
-    """Operations of the same kind and output shape, in the same order.
+    """Operations of the same kind, kernel and output shape, in the same order.
 
     Conversions of types are passed over: only one of the files has them. The batch does not matter.
     """
@@ -41,5 +41,7 @@ def _own(contents: Contents) -> list[OpContents]:
     return [op for op in contents.ops if op.name not in CONVERSIONS]
 
 
-def _key(contents: Contents, op: OpContents) -> tuple[str, tuple[int, ...]]:
-    return op.name, contents.tensors[op.outputs[0]].shape[1:] if op.outputs else ()
+def _key(contents: Contents, op: OpContents) -> tuple[object, ...]:
+    written = [contents.tensors[number].shape[1:] for number in op.outputs]
+    kernels = [contents.tensors[number].shape for number in op.inputs[1:2]]
+    return op.name, *written, *(shape for shape in kernels if len(shape) > 1)

@@ -74,7 +74,7 @@ def diagnose_run(
     present = present_digests(run)
     found = []
     with tempfile.TemporaryDirectory(prefix="edgedigits-") as folder:
-        references = _References(run, Path(folder), data_dir, progress)
+        references = References(run, Path(folder), data_dir, progress)
         for file in files:
             classifier = Classifier(file)
             reference = references.of(classifier)
@@ -131,7 +131,7 @@ def diagnose_file(
     return Diagnosed(_diagnosis(part, [result]), part.pictures.images, indices)
 
 
-class _References:
+class References:
     """The float models of a run, each opened once."""
 
     def __init__(

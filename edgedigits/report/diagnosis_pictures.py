@@ -108,7 +108,7 @@ def _draw_ranges(axes: Axes, layers: tuple[LayerError, ...]) -> None:
         outside = max(0.0, -start) + max(0.0, end - 1)
         colour = VERMILION if layer.range.clipped > 0 and outside > 0 else BLUE
         axes.barh(i, end - start, left=start, color=colour, height=0.26)
-    axes.set_xlabel("seen in float (thin) in the calibrated range (thick)\nred: some are clipped")
+    axes.set_xlabel("range seen (thin) in the\ncalibrated one (thick); red: clipped")
     axes.set_xticks([0, 1], ["lowest", "highest"])
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgedigits.data.dataset import Images
+from edgedigits.diagnose import Diagnosis
 from edgedigits.report.rows import NOTHING, Column, Table, count, number, percent, pictures
 from edgedigits.run import RunFolder, read_json
 
@@ -26,6 +27,7 @@ class RunFacts:
         calibration: the content of ``calibration.json``, or None where nothing was calibrated.
         summary: the model's layers as text, or empty.
         calibration_images: uint8 ``[n, 28, 28]``, or None where they are not to be shown.
+        diagnosis: of the files that the run holds now, or None.
     """
 
     path: Path
@@ -34,9 +36,15 @@ class RunFacts:
     calibration: dict[str, Any] | None = None
     summary: str = ""
     calibration_images: Images | None = None
+    diagnosis: Diagnosis | None = None
 
 
-def read_run_facts(run: RunFolder, *, calibration_images: Images | None = None) -> RunFacts:
+def read_run_facts(
+    run: RunFolder,
+    *,
+    calibration_images: Images | None = None,
+    diagnosis: Diagnosis | None = None,
+) -> RunFacts:
     """Read the records of a run; all but the manifest may be missing.
 
     Raises:
@@ -53,6 +61,7 @@ def read_run_facts(run: RunFolder, *, calibration_images: Images | None = None) 
         ),
         summary=summary.read_text(encoding="utf-8") if summary.is_file() else "",
         calibration_images=calibration_images,
+        diagnosis=diagnosis,
     )
 
 

@@ -12,6 +12,7 @@ from edgedigits.data.dataset import Images, Pictures
 from edgedigits.data.split import stratified_sample
 from edgedigits.errors import MissingPackageError, RunError
 from edgedigits.progress import SILENT, Progress
+from edgedigits.report.diagnosis_section import read_diagnosis
 from edgedigits.report.documents import comparison_json, evaluation_json
 from edgedigits.report.facts import RunFacts, read_run_facts
 from edgedigits.report.page import write_report
@@ -79,7 +80,7 @@ def _facts(run: RunFolder, data: RunData) -> RunFacts:
     # The record is shown in any case; its pictures may have gone with the folder they came from.
     with contextlib.suppress(RunError):
         calibration_images = load_calibration_set(run, data).images
-    return read_run_facts(run, calibration_images=calibration_images)
+    return read_run_facts(run, calibration_images=calibration_images, diagnosis=read_diagnosis(run))
 
 
 def _evaluated(comparison: Comparison, part: Pictures) -> dict[str, Images]:

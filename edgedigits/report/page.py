@@ -11,9 +11,10 @@ from edgedigits.compare import Comparison
 from edgedigits.data.dataset import Images
 from edgedigits.errors import MissingPackageError
 from edgedigits.progress import SILENT, Progress
+from edgedigits.report.embedded import embed
 from edgedigits.report.facts import RunFacts
 from edgedigits.report.reading import by_run, reading, run_path
-from edgedigits.report.sections import embed, run_section, variant_section
+from edgedigits.report.sections import run_section, variant_section
 from edgedigits.report.tables import comparison_notes, comparison_rows, measured_on
 from edgedigits.report.tradeoff import draw_accuracy_against_bytes
 from edgedigits.run import write_text

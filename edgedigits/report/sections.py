@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from typing import Any
 from edgedigits.compare import ComparisonRow
 from edgedigits.data.dataset import Images
 from edgedigits.evaluate import Evaluation
+from edgedigits.report.diagnosis_section import DiagnosisSection, diagnosis_section
+from edgedigits.report.embedded import Picture, embed
 from edgedigits.report.facts import (
     Facts,
     Pruning,
@@ -33,14 +34,7 @@ from edgedigits.report.tables import (
     per_class_rows,
     summary_line,
 )
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture inside the page: a ``data:`` address, and what it shows in words."""
-
-    source: str
-    words: str
+from edgedigits.run import RunFolder
 
 
 @dataclass(frozen=True)
@@ -77,6 +71,7 @@ class RunSection:
     class_counts: Table | None
     calibration_sample: Picture | None
     origin: Facts
+    diagnosis: DiagnosisSection | None = None
 
 
 @dataclass(frozen=True)
@@ -94,12 +89,6 @@ class VariantSection:
 def _file_name(name: str) -> str:
     """A file name from anything; what is not a letter or digit becomes a hyphen."""
     return re.sub(r"[^\w.]+", "-", name).strip("-.") or "picture"
-
-
-def embed(path: Path, words: str) -> Picture:
-    """A PNG file as a picture inside the page."""
-    data = base64.b64encode(path.read_bytes()).decode("ascii")
-    return Picture(f"data:image/png;base64,{data}", words)
 
 
 def _cards(rows: tuple[ComparisonRow, ...]) -> tuple[Card, ...]:
@@ -172,6 +161,11 @@ def run_section(
         class_counts=class_count_rows(facts.calibration) if facts.calibration else None,
         calibration_sample=sample,
         origin=flatten(_only(manifest, "command", "versions", "host")),
+        diagnosis=(
+            None
+            if facts.diagnosis is None
+            else diagnosis_section(facts.diagnosis, RunFolder(facts.path).diagnosis)
+        ),
     )
 
 
