@@ -44,7 +44,7 @@ class Net:
 
 def inputs_of(pictures: Pictures) -> F64:
     """``[n, 784]``, 0 to 1."""
-    return pictures.images.reshape(len(pictures), -1) / 255
+    return np.asarray(pictures.images.reshape(len(pictures), -1) / 255, np.float64)
 
 
 def fitted(pictures: Pictures) -> Net:
@@ -81,7 +81,8 @@ def symmetric(weights: F64) -> tuple[NDArray[np.int8], float]:
 def rounded(values: F64, low: float, high: float) -> F64:
     """Values as they come back from an int8 range."""
     scale, zero = steps(low, high)
-    return (np.clip(np.rint(values / scale) + zero, -128, 127) - zero) * scale
+    stored = np.clip(np.rint(values / scale) + zero, -128, 127)
+    return np.asarray((stored - zero) * scale, np.float64)
 
 
 def float_file(net: Net) -> bytes:
