@@ -3,9 +3,9 @@
     python benchmarks/render.py            writes the pages
     python benchmarks/render.py --check    exits with 1 when a page does not say what the files do
 
-In ``docs/benchmarks.md`` and ``docs/ladder.md`` each table stands between two comments that name
-its result file; the text around it is written by hand. ``docs/reference-systems.md`` is rendered as
-a whole.
+In ``docs/benchmarks.md``, ``docs/ladder.md`` and ``docs/calibration.md`` each table stands between
+two comments that name its result file; the text around it is written by hand.
+``docs/reference-systems.md`` is rendered as a whole.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from render_calibration import calibration_clipping, calibration_sets, diagnose_speed
 from render_inspect import fuzz_inspect, inspect_speed
 from render_ladder import ablations, ladder, measured_on
 
@@ -29,6 +30,7 @@ RESULTS = Path(__file__).parent / "results"
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = DOCS / "benchmarks.md"
 LADDER_PAGE = DOCS / "ladder.md"
+CALIBRATION_PAGE = DOCS / "calibration.md"
 REFERENCE_PAGE = DOCS / "reference-systems.md"
 
 Document = dict[str, Any]
@@ -286,12 +288,19 @@ RENDERERS: Renderers = {
     "inspect-speed": inspect_speed,
     "fuzz-inspect": fuzz_inspect,
     "shrink": shrink,
+    "diagnose-speed": lambda document: f"{diagnose_speed(document)}\n\n{measured_on(document)}",
 }
+CALIBRATION: Renderers = {
+    "calibration-study": calibration_sets,
+    "calibration-study clipping": calibration_clipping,
+    "calibration-study machine": measured_on,
+}  # the first word names the result file
 
 
 PAGES: dict[Path, Renderers] = {
     PAGE: RENDERERS,
     LADDER_PAGE: {"ladder": ladder, "ablations": ablations},
+    CALIBRATION_PAGE: CALIBRATION,
 }
 
 
@@ -303,7 +312,7 @@ def rendered(path: Path, renderers: Renderers) -> str:
         head, found, rest = page.partition(begin)
         if not found or end not in rest:
             raise SystemExit(f"{path}: lacks the comments around {name}")
-        result = RESULTS / f"{name}.json"
+        result = RESULTS / f"{name.split()[0]}.json"
         if not result.exists():
             raise SystemExit(f"{result}: not there; run the benchmark that writes it")
         document = json.loads(result.read_text(encoding="utf-8"))

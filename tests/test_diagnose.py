@@ -212,6 +212,13 @@ def test_names_from_tensors() -> None:
     contents = read_contents(float_file(fitted(digits(40))), "x")
     assert layer_names(contents) == ("first", "second")
     assert layer_names(contents, {"second": ""}) == ("fully_connected 0", "second")
+    renamed = [
+        replace(tensor, name=tensor.name.replace("first", "dense_1_2"))
+        for tensor in contents.tensors
+    ]
+    counted = replace(contents, tensors=tuple(renamed))
+    assert layer_names(counted, {"dense_1", "second"}) == ("dense_1", "second")
+    assert layer_names(counted, {"dense_1_2", "dense_1", "second"}) == ("dense_1_2", "second")
     nameless = read_contents(int8_file(fitted(digits(40))), "x")
     assert layer_names(nameless) == ("fully_connected 0", "fully_connected 1")
 

@@ -91,8 +91,7 @@ def _outputs(data: bytes) -> NDArray[np.float64]:
     return np.asarray(found)
 
 
-@pytest.mark.parametrize("make", [_plain, _ai_edge])
-@pytest.mark.parametrize("kind", [".tflite", ".keras"])
+@pytest.mark.parametrize(("make", "kind"), [(_plain, ".keras"), (_ai_edge, ".tflite")])
 def test_files_of_other_tools(
     make: Callable[[Any, bytes], bytes],
     kind: str,
@@ -116,7 +115,10 @@ def test_files_of_other_tools(
     document = json.loads(out)
     assert (document["schema_version"], document["n"]) == (1, PICTURES)
     (found,) = document["variants"]
-    assert [layer["layer"] for layer in found["layers"] if layer["layer"] != "input"] == LAYERS
+    names = [layer["layer"] for layer in found["layers"] if layer["layer"] != "input"]
+    if kind == ".tflite":  # Keras 3 numbers the scopes of layers, and nothing says so here
+        names = [name.rpartition("_")[0] for name in names]
+    assert names == LAYERS
     assert all(20 < layer["alone_db"] < 70 for layer in found["layers"] if layer["weights_db"])
     exact, actual = _outputs(float_file), _outputs(quantised)
     ratio = 10 * np.log10((exact**2).sum() / ((exact - actual) ** 2).sum())

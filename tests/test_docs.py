@@ -37,9 +37,10 @@ def test_a_changed_figure_on_the_benchmark_page_is_noticed(tmp_path: Path) -> No
     for folder in ("benchmarks", "docs"):
         (tmp_path / folder).mkdir()
     (tmp_path / "benchmarks" / "results").symlink_to(ROOT / "benchmarks" / "results")
-    for script in ("render.py", "render_ladder.py", "render_inspect.py"):
-        shutil.copy(ROOT / "benchmarks" / script, tmp_path / "benchmarks")
-    shutil.copy(ROOT / "docs" / "ladder.md", tmp_path / "docs")
+    for script in (ROOT / "benchmarks").glob("render*.py"):
+        shutil.copy(script, tmp_path / "benchmarks")
+    for name in ("ladder.md", "calibration.md"):
+        shutil.copy(ROOT / "docs" / name, tmp_path / "docs")
     page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     changed = re.sub(r"(\| `int8` \| )9", r"\g<1>8", page, count=1)
     assert changed != page

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container
 
 from edgedigits.convert.contents import Contents, OpContents
 
 INPUT = "input"
+COUNTED = re.compile(r"_\d+$")  # Keras 3 numbers the scope of a layer: dense_1 in dense_1_1
 
 
 def layer_names(contents: Contents, known: Container[str] = ()) -> tuple[str, ...]:
@@ -40,7 +42,8 @@ def _named(contents: Contents, op: OpContents, known: Container[str]) -> str:
         for path in contents.tensors[number].name.split(";"):
             parts = path.split("/")
             if known:
-                if found := [part for part in parts if part in known]:
+                both = (name for part in parts for name in (COUNTED.sub("", part), part))
+                if found := [name for name in both if name in known]:
                     return found[-1]
             elif len(parts) > 1:
                 return parts[-2]

@@ -81,7 +81,7 @@ def diagnose_run(
             result = diagnose_variant(
                 classifier, reference, part.pictures, indices, progress=progress
             )
-            notes = (*result.notes, *stale_notes(classifier, present))
+            notes = (*result.notes, *_trained_note(file), *stale_notes(classifier, present))
             found.append(replace(result, notes=notes))
     return Diagnosed(_diagnosis(part, found), part.pictures.images, indices)
 
@@ -196,6 +196,13 @@ def _chosen(run: RunFolder, only: Sequence[str]) -> list[Path]:
             f"{run.path}: holds no quantised export; run 'edgedigits export {run.path} --int8'"
         )
     return [file for file in files if file.stem in wanted]
+
+
+def _trained_note(file: Path) -> tuple[str, ...]:
+    recipe = recipe_of_variant(file.stem)
+    if recipe is None or not recipe.trains:
+        return ()
+    return ("its weights were trained on: what differs from float is not rounding alone",)
 
 
 def _check_limit(limit: int) -> None:
