@@ -24,7 +24,7 @@ from edgedigits.diagnose import DEFAULT_PICTURES, diagnose_run
 from edgedigits.run import RunFolder, host_facts, open_run, package_versions, write_json
 
 RESULT = Path(__file__).parent / "results" / "diagnose-speed.json"
-ROUNDS = 5
+ROUNDS = 3
 PROGRAM = [sys.executable, "-m", "edgedigits.cli.main"]
 
 Cost = tuple[float, float]  # seconds, and those of them that a processor worked
@@ -64,6 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, help="a run with exports float32 and int8")
     source = open_run(parser.parse_args().run)
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder) / "run")
         shutil.copytree(source.path, run.path)
@@ -83,7 +84,7 @@ def main() -> None:
             "model": source.manifest()["model"]["name"],
             "pictures": DEFAULT_PICTURES,
             "versions": package_versions("ai-edge-litert", "tensorflow", "numpy"),
-            "host": host_facts(),
+            "host": host_facts() | {"load": [load, os.getloadavg()[0]]},
             "rows": rows,
         },
     )

@@ -69,7 +69,7 @@ def _cells(found: list[Document]) -> list[str]:
 def _title(run: Document) -> str:
     return (
         f"`{run['model']}` on {run['data']}, {run['pictures']:,} validation pictures, "
-        f"{len({row['seed'] for row in run['sets']})} seeds:"
+        f"{len({row['seed'] for row in run['clipping']})} draws a row:"
     )
 
 
@@ -85,4 +85,13 @@ def diagnose_speed(document: Document) -> str:
         ]
         for row in document["rows"]
     ]
-    return table(["what", "rounds", "median s", "least s", "processor s"], rows)
+    before, after = document["host"]["load"]
+    return "\n\n".join(
+        [
+            table(["what", "rounds", "median s", "least s", "processor s"], rows),
+            f"Other work ran on the {document['host']['cpus']} cores meanwhile (load average "
+            f"{before:.1f} before, {after:.1f} after): the last column is what it takes by itself."
+            if before > 1
+            else "Nothing else ran meanwhile.",
+        ]
+    )
