@@ -120,7 +120,7 @@ def clipping(run: RunFolder, data: RunData) -> Iterator[dict[str, Any]]:
                 inputs = model_input(with_full_range(chosen.images), shape)
                 for rule, ranges in ranges_by_rule(exact.read_bytes(), inputs).items():
                     file = Path(folder) / "clipped.tflite"
-                    file.write_bytes(to_quantised(exact.read_bytes(), inputs, ranges, dense_bits=8))
+                    file.write_bytes(to_quantised(exact.read_bytes(), inputs, ranges, four_bits=()))
                     studied = judge.measure(Classifier(file, trust=True))
                     yield {"rule": rule, "samples": samples, "seed": seed} | asdict(studied)
 
