@@ -10,6 +10,7 @@
     ├── RunError                    a run folder that is missing something, or cannot be written
     ├── TrainingError               training or pruning cannot start or did not work
     ├── ModelFileError              a .keras or .tflite file that cannot be used
+    ├── BundleError                 a bundle that is damaged, not signed as asked, or fails here
     ├── SourceError                 a camera, video or stream that gives no pictures
     ├── StorageError                a database of a search that cannot be reached or used
     ├── ConversionError             a conversion failed, or made something other than what was asked
@@ -66,6 +67,10 @@ class TrainingError(EdgedigitsError):
 
 class ModelFileError(EdgedigitsError):
     """A ``.keras`` or ``.tflite`` file that cannot be used."""
+
+
+class BundleError(EdgedigitsError):
+    """A bundle that is damaged or not signed as asked, or that this machine computes otherwise."""
 
 
 class SourceError(EdgedigitsError):

@@ -36,7 +36,7 @@ DataDirOption = Annotated[
         help="Where downloaded data lies, for example FOLDER/mnist/*-ubyte.gz.",
     ),
 ]
-FILE_HELP = "A .tflite file, or the name of a shipped one."
+FILE_HELP = "A .tflite file, a bundle, or the name of a shipped file."
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 

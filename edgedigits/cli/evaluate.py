@@ -57,14 +57,14 @@ def evaluate(
 
     Example: edgedigits evaluate runs/a/exports/int8.tflite --data mnist
     """
+    from edgedigits.device.bundle.opening import resolve_model
     from edgedigits.evaluate import evaluate_file
     from edgedigits.report.documents import evaluation_json
     from edgedigits.report.tables import evaluation_view
-    from edgedigits.zoo import resolve_file
 
     with progress() as shown:
         evaluation, part = evaluate_file(
-            resolve_file(file),
+            resolve_model(file),
             data,
             split=split,
             limit=limit,
@@ -107,13 +107,13 @@ def predict(
 
     Example: edgedigits predict int8.tflite --data mnist --out predictions.csv
     """
+    from edgedigits.device.bundle.opening import resolve_model
     from edgedigits.predict import predict_file
     from edgedigits.report.predictions import predictions_json, predictions_view
-    from edgedigits.zoo import resolve_file
 
     with progress() as shown:
         predictions = predict_file(
-            resolve_file(file),
+            resolve_model(file),
             data,
             out,
             split=split,
@@ -198,11 +198,11 @@ def inspect(file: FileArgument, as_json: JsonOption = False) -> None:
     Example: edgedigits inspect runs/a/exports/int8.tflite
     """
     from edgedigits.convert.inspection import inspect_file
+    from edgedigits.device.bundle.opening import resolve_model
     from edgedigits.errors import ModelFileError
     from edgedigits.report.inspection import inspection_json, inspection_view
-    from edgedigits.zoo import resolve_file
 
-    found = inspect_file(resolve_file(file))
+    found = inspect_file(resolve_model(file))
     if as_json:
         print_json(inspection_json(found))
     else:
@@ -230,10 +230,10 @@ def bench(
     Example: edgedigits bench runs/a/exports/int8.tflite --threads 1 --threads 2
     """
     from edgedigits.bench import bench_files
+    from edgedigits.device.bundle.opening import resolve_model
     from edgedigits.report.conversion import latency_json, latency_rows
-    from edgedigits.zoo import resolve_file
 
-    found = [resolve_file(file) for file in files]
+    found = [resolve_model(file) for file in files]
     result = bench_files(found, threads=threads or [1], rounds=rounds)
     if as_json:
         print_json(latency_json(result))

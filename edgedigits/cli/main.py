@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from edgedigits import __version__
+from edgedigits.cli.bundle import bundle, verify
 from edgedigits.cli.data import data_app
 from edgedigits.cli.demo import demo
 from edgedigits.cli.diagnose import diagnose
@@ -66,6 +67,8 @@ app.command("shrink")(shrink)
 app.command("diagnose")(diagnose)
 app.command("inspect")(inspect)
 app.command("bench")(bench)
+app.command("bundle")(bundle)
+app.command("verify")(verify)
 app.command("reproduce")(reproduce)
 app.command("recognise")(recognise)
 app.command("camera")(camera)

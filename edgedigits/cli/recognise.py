@@ -69,15 +69,16 @@ def recognise(
     """
     from rich.text import Text
 
+    from edgedigits.device.bundle.opening import resolve_model
     from edgedigits.device.opening import open_recogniser
     from edgedigits.device.outputs import json_line
     from edgedigits.device.pictures import check_pictures, recognise_pictures
-    from edgedigits.zoo import reader_file, resolve_file
+    from edgedigits.zoo import reader_file
 
     check_pictures(pictures, out)
     with progress() as shown:
         recogniser = open_recogniser(
-            reader_file() if model is None else resolve_file(model),
+            reader_file() if model is None else resolve_model(model),
             threshold=threshold,
             threads=threads,
             delegate=delegate,
@@ -133,9 +134,10 @@ def camera(
 
     Example: edgedigits camera --source 0 --preview
     """
+    from edgedigits.device.bundle.opening import resolve_model
     from edgedigits.device.camera import CameraOptions, run_camera
     from edgedigits.device.opening import open_recogniser
-    from edgedigits.zoo import reader_file, resolve_file
+    from edgedigits.zoo import reader_file
 
     options = CameraOptions(
         source=source,
@@ -153,7 +155,7 @@ def camera(
     )
     with progress() as shown:
         recogniser = open_recogniser(
-            reader_file() if model is None else resolve_file(model),
+            reader_file() if model is None else resolve_model(model),
             threshold=threshold,
             threads=threads,
             delegate=delegate,
