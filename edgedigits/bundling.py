@@ -85,7 +85,7 @@ def make_bundle(
         model,
         metadata,
         golden,
-        Choice(part.data, part.split, part.pictures.digest, rule),
+        Choice(Path(part.data).name, part.split, part.pictures.digest, rule),
         this_machine(),
         _signer(signing),
     )

@@ -118,6 +118,8 @@ def _bundle(data: bytes, path: Path, contents: dict[str, bytes]) -> Bundle:
     for name in (MANIFEST, *PARTS):
         if name not in contents:
             raise ValueError(f"{name} is missing")
+    if list(contents) != [name for name in known if name in contents]:
+        raise ValueError("its parts are in another order")
     manifest = Manifest.from_bytes(contents[MANIFEST])
     _check_parts(manifest, contents)
     model, beside = contents[MODEL], contents[SIDECAR]
