@@ -47,7 +47,9 @@ def modules_of(package: str) -> list[str]:
 
 DEVICE_SIDE = [
     *(name for package in ("device", "calibration", "data") for name in modules_of(package)),
+    *(f"edgedigits.device.bundle.{name}" for name in ("opening", "placing", "signature")),
     *(f"edgedigits.{name}" for name in ("evaluate", "predict", "compare", "bench", "cli.main")),
+    *("edgedigits.bundling", "edgedigits.report.bundles"),
     *("edgedigits.convert.contents", "edgedigits.report.tables", "edgedigits.report.documents"),
 ]
 

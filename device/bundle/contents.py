@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgedigits.device.bundle.archive import pack, read_file, unpack
+from edgedigits.device.bundle.archive import LOCAL, LOCAL_HEADER, pack, read_file, unpack
 from edgedigits.device.bundle.golden import Golden, array_bytes, golden_of
 from edgedigits.device.bundle.manifest import Choice, Maker, Manifest, part_of
 from edgedigits.device.bundle.signature import Signature
@@ -51,13 +51,12 @@ class Bundle:
 
 def is_bundle(path: Path) -> bool:
     """Whether a file begins like a bundle; False where it cannot be read."""
-    beginning = pack({MANIFEST: b""})
     try:
         with path.open("rb") as file:
-            head = file.read(30 + len(MANIFEST))
+            head = file.read(LOCAL_HEADER.size + len(MANIFEST))
     except (OSError, ValueError):
         return False
-    return head[:4] == beginning[:4] and head[30:] == MANIFEST.encode()
+    return head[:4] == LOCAL and head[LOCAL_HEADER.size :] == MANIFEST.encode()
 
 
 def bundle_bytes(

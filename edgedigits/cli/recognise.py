@@ -16,7 +16,8 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         metavar="FILE",
-        help="A .tflite file of digits, or the name of a shipped one. Default: digit-reader.",
+        help="A .tflite file or bundle of digits, or the name of a shipped file. "
+        "Default: digit-reader.",
     ),
 ]
 ThresholdOption = Annotated[
