@@ -7,7 +7,6 @@ that computes otherwise shows first, and others by class share.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from edgedigits.data.split import stratified_sample
 from edgedigits.device.bundle.contents import Bundle, Sign, bundle_bytes, bundle_of
 from edgedigits.device.bundle.golden import Golden, stored_outputs
 from edgedigits.device.bundle.manifest import Choice
-from edgedigits.device.bundle.signature import Ask, sign
 from edgedigits.device.bundle.verifying import this_machine
 from edgedigits.device.classifier import Classifier
 from edgedigits.device.metadata import Metadata, read_model_bytes
@@ -34,20 +32,12 @@ SHARED = 24  # and others, by class share
 SEED = 0
 
 
-@dataclass(frozen=True)
-class Signing:
-    """With what to sign: an Ed25519 private key file, and how to ask for its passphrase."""
-
-    key_file: Path
-    ask: Ask
-
-
 def make_bundle(
     file: Path,
     out: Path,
     *,
     data: str | None = None,
-    signing: Signing | None = None,
+    sign: Sign | None = None,
     overwrite: bool = False,
     data_dir: Path | None = None,
     progress: Progress = SILENT,
@@ -57,13 +47,13 @@ def make_bundle(
     Args:
         file: the ``.tflite`` file. out: the bundle to write.
         data: what golden pictures are chosen from, as for ``load_data``; None: the embedded digits.
-        signing: the key; None: unsigned. overwrite: whether ``out`` may be replaced.
+        sign: of :func:`edgedigits.device.bundle.signature.key_signer`; None: unsigned.
+        overwrite: whether ``out`` may be replaced.
         data_dir: where downloaded data lies. progress: told of long work.
 
     Raises:
         UsageError: ``out`` is there already, or an option does not fit.
         ModelFileError, DataError: the file or the data cannot be used.
-        BundleError, MissingPackageError: the key cannot be used.
         RunError: ``out`` cannot be written.
     """
     _check_out(out, overwrite)
@@ -87,7 +77,7 @@ def make_bundle(
         golden,
         Choice(Path(part.data).name, part.split, part.pictures.digest, rule),
         this_machine(),
-        _signer(signing),
+        sign,
     )
     made = bundle_of(data_bytes, out)
     write_bytes(out, data_bytes)
@@ -163,12 +153,6 @@ def margins(outputs: NDArray[Any]) -> NDArray[np.float64]:
     """How far the two highest outputs lie apart, ``[n]``, of ``[n, classes]``."""
     two = np.sort(outputs.astype(np.float64), axis=1)[:, -2:]
     return np.asarray(two[:, 1] - two[:, 0])
-
-
-def _signer(signing: Signing | None) -> Sign | None:
-    if signing is None:
-        return None
-    return lambda manifest: sign(manifest, signing.key_file, signing.ask).to_bytes()
 
 
 def _plain(name: str) -> str:

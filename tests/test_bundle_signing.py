@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import shutil
@@ -14,10 +15,10 @@ import pytest
 from conftest import RunCli
 from helpers_bundle import parts_of, with_manifest, with_model, zipped
 
-from edgedigits.bundling import Signing, make_bundle
+from edgedigits.bundling import make_bundle
 from edgedigits.device.bundle.contents import bundle_of, open_bundle
 from edgedigits.device.bundle.placing import place_bundle
-from edgedigits.device.bundle.signature import read_public_key
+from edgedigits.device.bundle.signature import key_signer, read_public_key
 from edgedigits.device.bundle.verifying import check_signature, verify
 from edgedigits.errors import BundleError, EdgedigitsError, MissingPackageError, UsageError
 from edgedigits.zoo import zoo_file
@@ -59,7 +60,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def signed(keys: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle signed with the key ``mine``."""
     out = tmp_path_factory.mktemp("signed") / "s.bundle"
-    make_bundle(zoo_file("mnist-8k"), out, signing=Signing(keys / "mine", no_question))
+    make_bundle(zoo_file("mnist-8k"), out, sign=key_signer(keys / "mine", no_question))
     return out
 
 
@@ -98,7 +99,7 @@ def test_openssl_finds_the_same(signed: Path, keys: Path, tmp_path: Path) -> Non
 
 def test_the_same_key_gives_the_same_bytes(signed: Path, keys: Path, tmp_path: Path) -> None:
     out = tmp_path / "again"
-    make_bundle(zoo_file("mnist-8k"), out, signing=Signing(keys / "mine", no_question))
+    make_bundle(zoo_file("mnist-8k"), out, sign=key_signer(keys / "mine", no_question))
     assert out.read_bytes() == signed.read_bytes()
 
 
@@ -158,24 +159,21 @@ def test_keys_of_openssl(keys: Path, tmp_path: Path) -> None:
 
     for name in ("pem", "pem-locked"):
         out = tmp_path / name
-        make_bundle(zoo_file("mnist-8k"), out, signing=Signing(keys / name, ask))
+        make_bundle(zoo_file("mnist-8k"), out, sign=key_signer(keys / name, ask))
         assert check_signature(open_bundle(out), keys / "pem.pub") == "checked"
     assert asked == [keys / "pem-locked"]
-    wrong = Signing(keys / "pem-locked", lambda key: b"wrong")
     with pytest.raises(BundleError, match=r"pem-locked: .* or the passphrase is wrong$"):
-        make_bundle(zoo_file("mnist-8k"), tmp_path / "x", signing=wrong)
-    assert not (tmp_path / "x").exists()
+        key_signer(keys / "pem-locked", lambda key: b"wrong")
 
 
 def test_an_openssh_key_with_a_passphrase(keys: Path, tmp_path: Path) -> None:
     pytest.importorskip("bcrypt")
     out = tmp_path / "b"
-    right = Signing(keys / "locked", lambda key: b"open sesame")
-    make_bundle(zoo_file("mnist-8k"), out, signing=right)
+    right = key_signer(keys / "locked", lambda key: b"open sesame")
+    make_bundle(zoo_file("mnist-8k"), out, sign=right)
     assert check_signature(open_bundle(out), keys / "locked.pub") == "checked"
-    wrong = Signing(keys / "locked", lambda key: b"close sesame")
     with pytest.raises(BundleError, match=r"locked: .* or the passphrase is wrong$"):
-        make_bundle(zoo_file("mnist-8k"), tmp_path / "x", signing=wrong)
+        key_signer(keys / "locked", lambda key: b"close sesame")
 
 
 @pytest.mark.parametrize(
@@ -188,10 +186,9 @@ def test_an_openssh_key_with_a_passphrase(keys: Path, tmp_path: Path) -> None:
         ("", r"cannot be read: Is a directory$"),
     ],
 )
-def test_what_cannot_sign(keys: Path, tmp_path: Path, name: str, said: str) -> None:
+def test_what_cannot_sign(keys: Path, name: str, said: str) -> None:
     with pytest.raises(EdgedigitsError, match=said):
-        make_bundle(zoo_file("mnist-8k"), tmp_path / "x", signing=Signing(keys / name, no_question))
-    assert not (tmp_path / "x").exists()
+        key_signer(keys / name, no_question)
 
 
 @pytest.mark.parametrize(
@@ -218,12 +215,11 @@ def test_without_the_package(signed: Path, keys: Path, monkeypatch: pytest.Monke
     assert verify(open_bundle(signed)).signed == "not checked"
 
 
-def test_without_bcrypt(keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_bcrypt(keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     serialization = pytest.importorskip("cryptography.hazmat.primitives.serialization.ssh")
     monkeypatch.setattr(serialization, "_bcrypt_supported", False)
-    locked = Signing(keys / "locked", lambda key: b"open sesame")
     with pytest.raises(MissingPackageError, match=r"locked: an OpenSSH key .* needs bcrypt, which"):
-        make_bundle(zoo_file("mnist-8k"), tmp_path / "x", signing=locked)
+        key_signer(keys / "locked", lambda key: b"open sesame")
 
 
 def test_by_the_program(keys: Path, run_cli: RunCli, tmp_path: Path) -> None:
@@ -239,3 +235,29 @@ def test_by_the_program(keys: Path, run_cli: RunCli, tmp_path: Path) -> None:
     code, out, error = run_cli("verify", tmp_path / "b", "--key", keys / "other.pub")
     assert (code, out) == (1, "")
     assert "signed with another key" in error
+
+
+def test_the_passphrase_is_asked_for_before_anything_else(keys: Path, tmp_path: Path) -> None:
+    words = ["-m", "edgedigits.cli.main", "bundle", "mnist-8k", "--out", "b"]
+    program, child = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, *words, "--sign", str(keys / "pem-locked")],
+        cwd=tmp_path,
+        stdin=child,
+        stdout=child,
+        stderr=child,
+        start_new_session=True,  # no terminal but this one
+    )
+    os.close(child)
+    shown = b""
+    while b"pem-locked: " not in shown:
+        shown += os.read(program, 1000)
+    os.write(program, b"sesame\n")
+    with contextlib.suppress(OSError):  # so a terminal ends
+        while read := os.read(program, 1000):
+            shown += read
+    os.close(program)
+    assert process.wait(120) == 0, shown
+    assert shown.startswith(b"passphrase of ")
+    assert b"sesame" not in shown
+    assert check_signature(open_bundle(tmp_path / "b"), keys / "pem.pub") == "checked"

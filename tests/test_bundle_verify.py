@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import random
+import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +182,14 @@ def test_the_program_says_what_it_found(bundle: Path, run_cli: RunCli, tmp_path:
     assert line.startswith(f"edgedigits: {other}: this machine does not compute what was measured")
 
 
+def test_what_a_bundle_says_cannot_reach_the_terminal(bundle: Path) -> None:
+    parts = parts_of(bundle)
+    beside = json.loads(parts["model.json"])
+    beside["metadata"]["variant"] = "a\x1b[31mb"
+    parts["model.json"] = json.dumps(beside).encode()
+    assert verified(zipped(with_manifest(parts))).variant == "a?[31mb"
+
+
 # --- putting it in place -------------------------------------------------------------------------
 
 
@@ -196,6 +208,8 @@ def test_put_in_place_and_the_one_before_kept(
     assert (first.version / MODEL).read_bytes() == zoo_file("mnist-8k").read_bytes()
     switch_to(first.version)  # back again
     assert current_version(folder) == first.version
+    with pytest.raises(BundleError, match=r"none: holds no model\.tflite, so it cannot be put in"):
+        switch_to(folder / "none")
     again = place_bundle(bundle, folder)
     assert again.version == first.version
     assert sorted(path.name for path in folder.iterdir()) == sorted(
@@ -236,6 +250,48 @@ def test_a_place_that_cannot_be_written(bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match=r"file: cannot write: "):
         place_bundle(bundle, tmp_path / "file")
+
+
+def test_a_kill_at_any_moment_leaves_a_whole_version(
+    bundle: Path, float_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that puts one after the other in place is killed, again and again."""
+    folder = tmp_path / "models"
+    first = place_bundle(bundle, folder)
+    monkeypatch.setattr(
+        "edgedigits.device.bundle.placing.verify", lambda bundle, key: first.verification
+    )
+    small, large = zoo_file("mnist-8k").read_bytes(), float_file()
+    draw = random.Random(0)
+    seen = set()
+    for _ in range(60):
+        child = multiprocessing.get_context("fork").Process(
+            target=_switching, args=((float_bundle, bundle), folder)
+        )
+        child.start()
+        time.sleep(draw.uniform(0, 0.05))
+        child.kill()
+        child.join()
+        data = first.model.read_bytes()
+        assert data in (small, large)
+        assert Classifier(first.model).metadata is not None
+        seen.add(data)
+    assert seen == {small, large}
+    placed = place_bundle(float_bundle, folder)
+    assert placed.model.read_bytes() == large
+    names = {path.name for path in folder.iterdir()}
+    assert {"current", first.version.name, placed.version.name} <= names
+    assert not [name for name in names if name.startswith(".")], "nothing unfinished is left"
+
+
+def _switching(bundles: tuple[Path, ...], folder: Path) -> None:
+    for number in range(10_000):
+        path = bundles[number % len(bundles)]
+        if number % 3 == 2:  # have it written anew, too
+            placed = folder / open_bundle(path).sha256[:16]
+            if current_version(folder) != placed:
+                shutil.rmtree(placed, ignore_errors=True)
+        place_bundle(path, folder)
 
 
 def test_an_end_at_any_moment_leaves_a_whole_version(

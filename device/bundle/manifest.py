@@ -98,26 +98,26 @@ def _manifest(document: dict[str, Any]) -> Manifest:
     if document["schema_version"] != SCHEMA_VERSION:
         raise ValueError(
             f"made for another version of edgedigits: schema version "
-            f"{_shown(document['schema_version'])}, this one reads {SCHEMA_VERSION}"
+            f"{shown_text(document['schema_version'])}, this one reads {SCHEMA_VERSION}"
         )
     golden, made = document["golden"], document["made"]
     return Manifest(
-        name=_shown(document["name"]),
+        name=shown_text(document["name"]),
         parts=tuple(
             Part(str(part["name"]), int(part["bytes"]), str(part["sha256"]))
             for part in document["parts"]
         ),
         golden=Choice(
-            **{key: _shown(golden[key]) for key in ("data", "split", "data_digest", "rule")}
+            **{key: shown_text(golden[key]) for key in ("data", "split", "data_digest", "rule")}
         ),
         made=Maker(versions=_texts(made["versions"]), host=_texts(made["host"])),
     )
 
 
 def _texts(values: Mapping[str, object]) -> dict[str, str]:
-    return {_shown(key): _shown(value) for key, value in values.items()}
+    return {shown_text(key): shown_text(value) for key, value in values.items()}
 
 
-def _shown(value: object) -> str:
+def shown_text(value: object) -> str:
     """A text that a terminal may show: it comes from a file that may be hostile."""
     return "".join(c if c.isprintable() else "?" for c in str(value))[:LONGEST]

@@ -9,17 +9,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgedigits.device.bundle.contents import MANIFEST, MODEL, SIDECAR, Bundle, open_bundle
 from edgedigits.device.bundle.verifying import Verification, verify
+from edgedigits.errors import BundleError
 from edgedigits.run import writing
 
 CURRENT = "current"
+UNFINISHED = ".unfinished-"
 DIGITS = 16  # of the bundle's SHA-256, as the name of its folder
 
 
@@ -28,7 +33,7 @@ class Placed:
     """What is in place.
 
     Attributes:
-        model: the ``.tflite`` file by way of ``current``, as a service should name it.
+        model: the ``.tflite`` file by way of ``current``.
         version: the folder that ``current`` leads to. before: the one it led to, or None.
         verification: what was found before anything was written.
     """
@@ -56,24 +61,52 @@ def place_bundle(path: Path, folder: Path, *, key: Path | None = None) -> Placed
     bundle = open_bundle(path)
     verification = verify(bundle, key=key)
     verification.require()
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder), _alone(folder):
         version = _version(bundle, folder)
         before = current_version(folder)
-        switch_to(version)
+        _switch(version)
     return Placed(folder / CURRENT / MODEL, version, before, verification)
 
 
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process changes the folder, and clear what one that was killed left."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        for left in folder.glob(f"{UNFINISHED}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield
+    finally:
+        os.close(handle)
+
+
 def current_version(folder: Path) -> Path | None:
-    """The folder of the version in place; None where there is none."""
+    """The folder of the version in place; None where there is none.
+
+    Open model and JSON by this path, not through ``current``, which may change between the two.
+    """
     link = folder / CURRENT
     return folder / link.readlink().name if link.is_symlink() else None
 
 
 def switch_to(version: Path) -> None:
-    """Make a version that lies in its folder the current one, atomically. Raises OSError."""
+    """Make a version that lies in its folder the current one, atomically, as to go back to it.
+
+    Raises:
+        BundleError: there is no such version, or it holds no model.
+        RunError: the folder cannot be written.
+    """
+    if not (version / MODEL).is_file():
+        raise BundleError(f"{version}: holds no {MODEL}, so it cannot be put in place")
+    with writing(version.parent), _alone(version.parent):
+        _switch(version)
+
+
+def _switch(version: Path) -> None:
     folder = version.parent
-    with tempfile.TemporaryDirectory(prefix=".switch-", dir=folder) as own:
+    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=folder) as own:
         link = Path(own) / CURRENT
         link.symlink_to(version.name)
         link.replace(folder / CURRENT)
@@ -90,7 +123,7 @@ def _version(bundle: Bundle, folder: Path) -> Path:
             return target
         number += 1  # damaged, and perhaps in use: it is left alone
         target = folder / f"{bundle.sha256[:DIGITS]}-{number}"
-    made = Path(tempfile.mkdtemp(prefix=".version-", dir=folder))
+    made = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder))
     try:
         made.chmod(0o755)
         for name, content in contents.items():

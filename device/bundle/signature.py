@@ -74,12 +74,12 @@ def fingerprint(key: bytes) -> str:
     return f"SHA256:{_text(hashlib.sha256(_blob(key)).digest()).rstrip('=')}"
 
 
-def sign(manifest: bytes, key_file: Path, ask: Ask) -> Signature:
-    """Sign a manifest.
+def key_signer(key_file: Path, ask: Ask) -> Callable[[bytes], bytes]:
+    """What makes the signature's part of a bundle out of the manifest's bytes.
 
     Args:
-        manifest: its bytes. key_file: an Ed25519 private key, OpenSSH or PEM.
-        ask: for the key's passphrase; called only where it has one.
+        key_file: an Ed25519 private key, OpenSSH or PEM.
+        ask: for the key's passphrase; called at once, and only where it has one.
 
     Raises:
         UsageError: there is no such file, or it is another kind of key.
@@ -88,7 +88,7 @@ def sign(manifest: bytes, key_file: Path, ask: Ask) -> Signature:
     """
     private = _private_key(key_file, ask)
     public = private.public_key().public_bytes_raw()
-    return Signature(public, private.sign(CONTEXT + manifest))
+    return lambda manifest: Signature(public, private.sign(CONTEXT + manifest)).to_bytes()
 
 
 def check(signature: Signature | None, manifest: bytes, key_file: Path, bundle: str) -> None:
@@ -99,7 +99,7 @@ def check(signature: Signature | None, manifest: bytes, key_file: Path, bundle: 
         key_file: an Ed25519 public key, OpenSSH (``.pub``) or PEM. bundle: its name, for messages.
 
     Raises:
-        UsageError, BundleError, MissingPackageError: about the key, as :func:`sign`.
+        UsageError, BundleError, MissingPackageError: about the key, as :func:`key_signer`.
         BundleError: the bundle is not signed, signed with another key, or changed since.
     """
     key = read_public_key(key_file)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgedigits.device.bundle import signature
 from edgedigits.device.bundle.contents import MODEL, SIDECAR, Bundle
 from edgedigits.device.bundle.golden import stored_outputs
-from edgedigits.device.bundle.manifest import Maker
+from edgedigits.device.bundle.manifest import Maker, shown_text
 from edgedigits.device.classifier import Classifier
 from edgedigits.device.interpreter import Kernels
 from edgedigits.device.trial import try_in_child
@@ -145,7 +145,7 @@ def verify(bundle: Bundle, *, key: Path | None = None) -> Verification:
         sha256=bundle.sha256,
         bytes=bundle.size,
         name=bundle.manifest.name,
-        variant=bundle.metadata.variant,
+        variant=shown_text(bundle.metadata.variant),
         signed=signed,
         signer=None if bundle.signature is None else bundle.signature.fingerprint,
         checks=checks,

@@ -47,16 +47,18 @@ def bundle(
 
     Example: edgedigits bundle runs/a/exports/int8.tflite --out a.bundle
     """
-    from edgedigits.bundling import Signing, make_bundle
+    from edgedigits.bundling import make_bundle
     from edgedigits.device.bundle.opening import resolve_model
+    from edgedigits.device.bundle.signature import key_signer
     from edgedigits.report.bundles import bundle_json, bundle_line
 
+    signer = None if sign is None else key_signer(sign, _ask)
     with progress() as shown:
         made = make_bundle(
             resolve_model(file),
             out,
             data=data,
-            signing=None if sign is None else Signing(sign, _ask),
+            sign=signer,
             overwrite=overwrite,
             data_dir=data_dir,
             progress=shown,
