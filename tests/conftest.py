@@ -128,3 +128,14 @@ def exported_run(trained_run: Path, run_cli: RunCli) -> Path:
 def run(exported_run: Path, tmp_path: Path) -> Path:
     """A copy of the exported run that a test may change."""
     return Path(shutil.copytree(exported_run, tmp_path / "run"))
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of the smallest shipped file. Copy it to change it."""
+    from edgedigits.bundling import make_bundle
+    from edgedigits.zoo import zoo_file
+
+    out = tmp_path_factory.mktemp("bundle") / "a.bundle"
+    make_bundle(zoo_file("mnist-8k"), out)
+    return out

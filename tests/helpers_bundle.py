@@ -20,6 +20,14 @@ from edgedigits.preprocess import Preprocessing
 
 Parts = dict[str, bytes]
 DIGITS = tuple("0123456789")
+NAMES = [
+    "manifest.json",
+    "model.tflite",
+    "model.json",
+    "golden/pictures.npy",
+    "golden/reference.npy",
+    "golden/default.npy",
+]
 
 
 def parts_of(bundle: Path | bytes) -> Parts:

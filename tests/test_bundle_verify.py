@@ -31,14 +31,6 @@ from edgedigits.zoo import zoo_file
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle of the smallest shipped file."""
-    out = tmp_path_factory.mktemp("bundle") / "a.bundle"
-    make_bundle(zoo_file("mnist-8k"), out)
-    return out
-
-
-@pytest.fixture(scope="module")
 def float_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle of a float file."""
     folder = tmp_path_factory.mktemp("float")
