@@ -23,7 +23,7 @@ import edgedigits.device.trial
 from edgedigits.bundling import make_bundle
 from edgedigits.device.bundle.contents import MODEL, SIDECAR, bundle_of, open_bundle
 from edgedigits.device.bundle.golden import array_bytes
-from edgedigits.device.bundle.placing import Placed, current_version, place_bundle, switch_to
+from edgedigits.device.bundle.placing import current_version, place_bundle, switch_to
 from edgedigits.device.bundle.verifying import KernelCheck, Verification, verify
 from edgedigits.device.classifier import Classifier
 from edgedigits.errors import BundleError, RunError
@@ -290,7 +290,7 @@ def test_an_end_at_any_moment_leaves_a_whole_version(
     bundle: Path, float_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every call that changes the disk is made to fail once, as if the power went just then."""
-    placed = place_bundle(bundle, tmp_path / "models")
+    place_bundle(bundle, tmp_path / "before")
     calls = {"count": 0, "last": 10**9}
 
     def dying(real: Any) -> Any:
@@ -303,19 +303,24 @@ def test_an_end_at_any_moment_leaves_a_whole_version(
         return call
 
     monkeypatch.setattr(os, "fsync", dying(os.fsync))
-    for name in ("rename", "replace", "symlink_to", "chmod"):
+    for name in ("rename", "replace", "symlink_to", "chmod", "unlink"):
         monkeypatch.setattr(Path, name, dying(getattr(Path, name)))
-    ended: Placed | None = None
-    for last in range(30):
+    small, large = zoo_file("mnist-8k").read_bytes(), float_file()
+    seen = []
+    for last in range(40):
+        folder = tmp_path / f"models {last}"
+        shutil.copytree(tmp_path / "before", folder, symlinks=True)
         calls.update(count=0, last=last)
         try:
-            ended = place_bundle(float_bundle, tmp_path / "models")
+            place_bundle(float_bundle, folder)
         except KeyboardInterrupt:
-            data = placed.model.read_bytes()
-            assert data in (zoo_file("mnist-8k").read_bytes(), float_file())
-            Classifier(placed.model)
-        if ended is not None:
+            version = current_version(folder)
+            assert version is not None
+            seen.append((version / MODEL).read_bytes())
+            assert Classifier(version / MODEL).metadata is not None
+        else:
             break
-    assert ended is not None
-    assert last > 5
-    assert ended.model.read_bytes() == float_file()
+    assert (folder / "current" / MODEL).read_bytes() == large
+    assert len(seen) > 8
+    assert seen == sorted(seen, key=[small, large].index)
+    assert set(seen) == {small, large}
