@@ -58,7 +58,7 @@ def _draw(axes: Any, rows: list[dict[str, Any]], key: str, times: float) -> None
             label=method,
         )
     axes.set_xscale("log")
-    axes.set_xticks(sizes, [f"{n:,}" for n in sizes])
+    axes.set_xticks(sizes, [f"{n // 1000}k" if n >= 1000 else str(n) for n in sizes])
     axes.minorticks_off()
     axes.grid(visible=True)
 
