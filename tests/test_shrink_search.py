@@ -78,6 +78,28 @@ def test_four_bits_go_first_where_they_cost_least() -> None:
     assert (stage.name, stage.candidates) == ("mixed", (Candidate(int4=("dense_1", "dense_3")),))
 
 
+def test_the_sampler_proposes_what_is_smaller_and_near_the_best() -> None:
+    sizes = [Candidate(), *(Candidate(int4=mix) for mix in (("dense_1",), ("dense_2",), DENSE))]
+    sizes += [Candidate(4, 4), Candidate(6, 6), Candidate(5, 5), Candidate(4, 4, DENSE)]
+    sizes += [Candidate(4, 4, ("dense_1",))]
+    lost = {Candidate(6, 6): 9.0, Candidate(5, 5): 4.0}
+    found = [
+        trial(number, one, facts().estimate(one), lost.get(one, 0.0), "narrower")
+        for number, one in enumerate(sizes)
+    ]
+    good = best(found, LIMIT)
+    assert good is not None
+    assert good.candidate == Candidate(4, 4, DENSE)
+    stage = next_stage(found, facts(), LIMIT)
+    assert stage == next_stage(found, facts(), LIMIT)  # every worker proposes the same
+    assert stage is not None
+    assert stage.name == "sampled"
+    for candidate in stage.candidates:
+        assert candidate not in sizes
+        assert facts().estimate(candidate) < good.bytes
+        assert max(abs(candidate.filters - 4), abs(candidate.units - 4)) <= 3
+
+
 def test_qat_where_int8_loses_too_much() -> None:
     assert Candidate(qat=True) in tried({Candidate(int4=DENSE): 0.0}, Limit(max_drop=0.5))
 

@@ -23,6 +23,7 @@ MOST_LAYERS = 6  # Dense layers tried in four bits alone
 FIRST_WIDTHS = (4, 6)  # half octaves: a quarter, and an eighth
 TOGETHER = 2  # proposals of the sampler at once, so that two workers have something to do
 ASKED = 200  # proposals looked at, at most, for those
+NEAR = 3  # half octaves: the sampler's first proposals are all over the place
 PATIENCE = 6  # sampled trials without a better one
 SMALLER = 0.98  # what is no smaller than that against the best is not worth a trial
 HOPELESS = 3.0  # times the drop allowed, and
@@ -178,11 +179,19 @@ def _sampled(trials: Sequence[Trial], facts: Facts, limit: Limit) -> list[Candid
         candidate = replace(candidate, int4=_in_order(candidate.int4, facts))
         if candidate in tried or candidate in wanted or (candidate.qat and candidate.int4):
             continue
+        if found is not None and _far(candidate, found.candidate):
+            continue
         if candidate.narrowed and _worth_it(candidate, trials, facts, limit):
             wanted.append(candidate)
             if len(wanted) == TOGETHER:
                 break
     return wanted
+
+
+def _far(candidate: Candidate, good: Candidate) -> bool:
+    """Whether a candidate is of quite another shape than the best so far, which is narrowed."""
+    steps = candidate.filters - good.filters, candidate.units - good.units
+    return good.narrowed and max(map(abs, steps)) > NEAR
 
 
 def _memory(trials: Sequence[Trial], facts: Facts, limit: Limit) -> Any:
