@@ -89,7 +89,8 @@ class Recogniser:
     Args:
         classifier: an exported file, with ten classes, perhaps with "not a digit" and "several
             digits" behind them.
-        threshold: score from which on a candidate counts as a digit.
+        threshold: score from which on a candidate counts as a digit; what stands beside it
+            lowers or raises it, see :mod:`edgedigits.device.support`.
     """
 
     def __init__(self, classifier: Classifier, threshold: float) -> None:

@@ -24,7 +24,8 @@ ThresholdOption = Annotated[
     float | None,
     typer.Option(
         metavar="SCORE",
-        help="Score, 0 to 1, below which ink is not a digit. Default: the file's own.",
+        help="Score, 0 to 1, that a digit needs; sure digits beside it lower that, standing alone "
+        "raises it. Default: the file's own.",
     ),
 ]
 ThreadsOption = Annotated[int, typer.Option(help="Processor threads.")]
