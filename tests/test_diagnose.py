@@ -26,11 +26,11 @@ from helpers_models import Graph, dense_file
 from numpy.typing import NDArray
 
 from edgedigits.convert.contents import read_contents
+from edgedigits.convert.layer_names import layer_names
 from edgedigits.data.dataset import Pictures
 from edgedigits.device.classifier import Classifier
 from edgedigits.diagnose import Reference, diagnose_variant
 from edgedigits.diagnose.measure import NoiseSum, RangeSum, channel_decibels
-from edgedigits.diagnose.names import layer_names
 from edgedigits.errors import ModelFileError
 
 

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.convert.contents import Contents, read_contents
+from edgedigits.convert.layer_names import layer_names
 from edgedigits.data.dataset import Pictures
 from edgedigits.device.classifier import Classifier
 from edgedigits.device.interpreter import read_file
 from edgedigits.diagnose.branches import with_branches
 from edgedigits.diagnose.files import Files, Weights
 from edgedigits.diagnose.measure import NoiseSum, RangeSum, channel_decibels
-from edgedigits.diagnose.names import INPUT, layer_names
 from edgedigits.diagnose.pairs import Pair, pair_operations
 from edgedigits.diagnose.result import Flip, LayerError, VariantDiagnosis
 from edgedigits.diagnose.stored import Steps
@@ -24,6 +24,8 @@ from edgedigits.diagnose.tracing import AloneTrace, Trace, Traces, Watched, trac
 from edgedigits.errors import ModelFileError
 from edgedigits.progress import SILENT, Progress
 from edgedigits.run import file_digest
+
+INPUT = "input"  # the rounding of the pictures, as a layer
 
 # Their range is laid down by what they compute.
 FIXED = ("SOFTMAX", "LOG_SOFTMAX", "LOGISTIC", "TANH", "L2_NORMALIZATION")
