@@ -109,9 +109,10 @@ class Recogniser:
         """Read what was found in a frame of so many pixels."""
         candidates = self._judge(found.hypotheses, found.edges)
         chosen, rest = choose(found.hypotheses, candidates, found.parts, found.joined)
-        counting, unsupported = by_support(chosen, self.threshold)
+        groups = len(found.parts) - len(found.joined)
+        counting, unsupported = by_support(chosen, self.threshold, only=groups == 1)
         accepted, small = by_size(counting)
-        if is_texture(len(accepted), len(found.parts) - len(found.joined)):
+        if is_texture(len(accepted), groups):
             accepted, small = [], [replace(c, accepted=False) for c in (*accepted, *small)]
         rows = in_rows([candidate.box for candidate in accepted])
         return Reading(

@@ -31,15 +31,16 @@ def alone(threshold: float) -> float:
 
 
 def by_support(
-    chosen: Sequence[Candidate], threshold: float
+    chosen: Sequence[Candidate], threshold: float, *, only: bool = False
 ) -> tuple[list[Candidate], list[Candidate]]:
     """Candidates that count, and the others, which are accepted no more.
 
     Args:
         chosen: of one frame, each with a score of at least :func:`least`.
         threshold: of the file, for a candidate of which nothing else is known.
+        only: whether there is nothing else in the frame that could be one: then it is shown.
     """
-    lone = alone(threshold)
+    lone = threshold if only else alone(threshold)
     sure = [candidate.box for candidate in chosen if candidate.score >= max(LONE, lone)]
     counts: list[Candidate] = []
     others: list[Candidate] = []

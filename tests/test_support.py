@@ -51,6 +51,13 @@ def test_what_is_not_sure_speaks_for_nobody() -> None:
     assert (len(accepted), len(others)) == (0, 5)
 
 
+def test_what_is_shown_by_itself_is_held_to_the_threshold() -> None:
+    shown = candidate(7, (300, 200, 40, 80), score=0.6)
+    assert by_support([shown], 0.5, only=True) == ([shown], [])
+    assert by_support([shown], 0.5)[0] == []
+    assert by_support([candidate(7, (300, 200, 40, 80), score=0.4)], 0.5, only=True)[0] == []
+
+
 def test_nearness_is_measured_in_heights_of_the_sure_digit() -> None:
     sure = SURE[0].box
     assert speaks_for(sure, sure._replace(x=sure.x + sure.w + 79))  # two heights are 80 pixels
