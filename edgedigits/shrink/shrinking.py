@@ -25,6 +25,7 @@ from edgedigits.shrink.travelling import unpack
 from edgedigits.shrink.workshop import Settings, Workshop
 
 SHRUNK = "shrunk"  # exports/shrunk.tflite, and shrunk.keras, which it was made of
+REPORT = "shrink.json"
 TRIALS = 24
 
 
@@ -103,7 +104,7 @@ def shrink(
         study=name,
         notes=workshop.facts.notes,
     )
-    write_json(run.path / f"{SHRUNK}.json", result.to_json())
+    write_json(run.path / REPORT, result.to_json())
     return result
 
 
