@@ -1,6 +1,6 @@
 """What each technique adds to one rung of the ladder, ``mnist-8k``.
 
-    python benchmarks/ablations.py --teacher runs/teacher-mnist [--epochs 15] [--seed 0 --seed 1]
+    python benchmarks/ablations.py --teacher runs/teacher-mnist [--epochs 40] [--seed 0 --seed 1]
 
 Each variant differs from the recipe in one thing. It is trained with the same seeds for the same
 number of epochs, far fewer than the shipped file's, converted to a slim int8 file, and judged by
@@ -259,7 +259,7 @@ def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--teacher", type=Path, required=True, metavar="RUN")
-    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--seed", type=int, action="append", help="may be repeated; default: 0")
     parser.add_argument("--out", type=Path, default=RESULT, help="where to write the result")
     asked = parser.parse_args()

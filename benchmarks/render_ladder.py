@@ -118,7 +118,9 @@ def ablations(document: Document) -> str:
         f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}, "
         f"{document['n']:,} validation pictures."
     )
-    return "\n\n".join([said, table(headings, rows), measured_on(document)])
+    missing = [name for name in document["settings"] if name not in by_variant]
+    later = [f"Not measured yet: {', '.join(missing)}."] if missing else []
+    return "\n\n".join([said, table(headings, rows), *later, measured_on(document)])
 
 
 def _gain(found: list[Document], recipe: list[Document]) -> str:
@@ -126,7 +128,7 @@ def _gain(found: list[Document], recipe: list[Document]) -> str:
     own = {row["seed"]: row["validation_accuracy"] for row in recipe}
     shared = [row for row in found if row["seed"] in own]
     gains = [100 * (row["validation_accuracy"] - own[row["seed"]]) for row in shared]
-    return f"{statistics.fmean(gains):+.2f}" if gains else NOTHING
+    return f"{statistics.fmean(gains):+.2f}".replace("-", "−") if gains else NOTHING
 
 
 def measured_on(document: Document) -> str:

@@ -85,5 +85,6 @@ def test_what_is_measured_is_what_the_variant_reaches(
         rows["mean of the weights"]["validation_accuracy"]
         - rows["the recipe"]["validation_accuracy"]
     )
-    assert f"{gain:+.2f}" in page
+    assert f"{gain:+.2f}".replace("-", "−") in page
+    assert "Not measured yet: no augmentation, augmentation at full strength" in page
     assert np.isfinite(gain)
