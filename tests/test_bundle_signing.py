@@ -215,11 +215,26 @@ def test_without_the_package(signed: Path, keys: Path, monkeypatch: pytest.Monke
     assert verify(open_bundle(signed)).signed == "not checked"
 
 
-def test_without_bcrypt(keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    serialization = pytest.importorskip("cryptography.hazmat.primitives.serialization.ssh")
-    monkeypatch.setattr(serialization, "_bcrypt_supported", False)
-    with pytest.raises(MissingPackageError, match=r"locked: an OpenSSH key .* needs bcrypt, which"):
-        key_signer(keys / "locked", lambda key: b"open sesame")
+WITHOUT_BCRYPT = """
+import sys
+
+sys.modules["bcrypt"] = None  # as where it is not installed
+from pathlib import Path
+
+from edgedigits.device.bundle.signature import key_signer
+from edgedigits.errors import MissingPackageError
+
+try:
+    key_signer(Path(sys.argv[1]), lambda key: b"open sesame")
+except MissingPackageError as error:
+    print(error)
+"""
+
+
+def test_without_bcrypt(keys: Path) -> None:
+    words = [sys.executable, "-c", WITHOUT_BCRYPT, str(keys / "locked")]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert "locked: an OpenSSH key with a passphrase needs bcrypt, which" in done.stdout
 
 
 def test_by_the_program(keys: Path, run_cli: RunCli, tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ CASES = {
     "compare: damaged run.json": ("compare damaged", 1, "damaged/run.json: cannot be read"),
     "compare: data changed": ("compare moved", 1, "digits has changed since this run was made"),
     "compare: threads": ("compare run --threads 0", 2, "--threads 0: must be 1 or more"),
-    "compare: split": ("compare run --split train", 2, "--split train: compare takes"),
+    "compare: split": ("compare run --split train", 2, "--split train: must be test or validation"),
     "calibrate: no such run": ("calibrate none", 2, "none: no such run folder"),
     "calibrate: method": ("calibrate run --method best", 2, "--method best: unknown"),
     "calibrate: samples": ("calibrate run --samples 99999", 2, "--samples 99999: must be from 1"),

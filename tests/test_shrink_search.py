@@ -298,9 +298,10 @@ def test_two_workers_share_a_database_and_one_is_killed(database: str, tmp_path:
 
     killed = start("killed", 2)
     try:
+        _wait_until(lambda: (tmp_path / "hangs").exists(), killed)
         other = start("other", -1)
         try:
-            _wait_until(lambda: (tmp_path / "hangs").exists(), killed)
+            _wait_until(lambda: "other " in (tmp_path / "begun").read_text(), other)
             killed.kill()
             assert other.wait(240) == 0
         finally:
