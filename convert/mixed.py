@@ -12,8 +12,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.device.interpreter import load_runtime
+from edgedigits.convert.contents import read_contents
+from edgedigits.device.interpreter import Interpreter
 from edgedigits.errors import ConversionError, MissingPackageError
+
+NAME = "the float32 file"
 
 Ranges = dict[str, tuple[float, float]]  # lowest and highest value by tensor name
 
@@ -50,7 +53,7 @@ def to_quantised(
             job.add_static_config(".*", operations.ALL_SUPPORTED, 8, 8)
             for pattern in [".*"] if four_bits is None else map(layer_pattern, four_bits):
                 job.add_static_config(pattern, operations.FULLY_CONNECTED, 8, 4)
-            signature, input_name = _signature(float_file)
+            signature, input_name = Interpreter(float_file, NAME).signature()
             found = job.calibrate({signature: [{input_name: representative[:1]}]}, num_threads=1)
             # Its own are a moving average over the pictures, which clips the logits.
             for name in (name for name in ranges if found.get(name)):
@@ -69,12 +72,6 @@ def layer_pattern(name: str) -> str:
     return rf"(^|[/;]){re.escape(name)}[/;]"
 
 
-def _signature(float_file: bytes) -> tuple[str, str]:
-    signatures = load_runtime().Interpreter(model_content=float_file).get_signature_list()
-    key = next(iter(signatures))
-    return key, signatures[key]["inputs"][0]
-
-
 def true_ranges(
     float_file: bytes, representative: NDArray[np.float32], input_range: tuple[float, float]
 ) -> Ranges:
@@ -85,36 +82,19 @@ def true_ranges(
         representative: float32 ``[n, ...]``, the calibration set as model inputs.
         input_range: the model's input values for pixel 0 and pixel 255, the range of its input.
     """
-    runtime = load_runtime()
-    interpreter = runtime.Interpreter(
-        model_content=float_file,
-        experimental_preserve_all_tensors=True,
-        experimental_op_resolver_type=runtime.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-        num_threads=os.cpu_count(),
-    )
-    interpreter.allocate_tensors()
-    source = interpreter.get_input_details()[0]
-    constants = _constant_tensors(float_file)
+    interpreter = Interpreter(float_file, NAME, threads=os.cpu_count() or 1, inside=True)
     tensors = [
-        (tensor["name"], tensor["index"])
-        for tensor in interpreter.get_tensor_details()
-        if tensor["name"] and tensor["index"] not in constants
+        (tensor.name, tensor.index)
+        for tensor in read_contents(float_file, NAME).tensors
+        if tensor.name and not tensor.bytes
     ]
     lows = dict.fromkeys((name for name, _ in tensors), np.inf)
     highs = dict.fromkeys((name for name, _ in tensors), -np.inf)
     for picture in representative:
-        interpreter.set_tensor(source["index"], picture[None])
-        interpreter.invoke()
+        interpreter.run(picture[None])
         for name, index in tensors:
-            values = interpreter.get_tensor(index)
+            values = interpreter.values(index)
             lows[name] = min(lows[name], float(values.min()))
             highs[name] = max(highs[name], float(values.max()))
-    lows[source["name"]], highs[source["name"]] = input_range
+    lows[interpreter.input.name], highs[interpreter.input.name] = input_range
     return {name: (lows[name], highs[name]) for name, _ in tensors}
-
-
-def _constant_tensors(float_file: bytes) -> set[int]:
-    from edgedigits.convert.contents import read_contents
-
-    contents = read_contents(float_file, "the float32 file")
-    return {tensor.index for tensor in contents.tensors if tensor.bytes > 0}

@@ -143,6 +143,12 @@ class Interpreter:
         self._runtime.invoke()
         return self.values(self.output.index)
 
+    def signature(self) -> tuple[str, str]:
+        """The name of the file's first signature, and of that one's input."""
+        signatures = self._runtime.get_signature_list()
+        key = next(iter(signatures))
+        return key, signatures[key]["inputs"][0]
+
     def values(self, index: int) -> NDArray[Any]:
         """A tensor as the last inference left it; of those on the way only with ``inside``.
 
