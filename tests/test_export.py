@@ -198,7 +198,7 @@ def test_the_same_run_exports_to_the_same_bytes(
     exported_run: Path, run: Path, run_cli: RunCli
 ) -> None:
     shutil.rmtree(run / "exports")
-    assert run_cli("export", run, "--all", "--int16x8", "--qat-epochs", 1)[0] == 0
+    assert run_cli("export", run, "--all", "--int16x8", "--edgetpu", "--qat-epochs", 1)[0] == 0
     assert exported_bytes(run) == exported_bytes(exported_run)
     (run / "exports" / "int8.tflite").unlink()
     assert run_cli("export", run, "--int8", "--source", "model")[0] == 0
