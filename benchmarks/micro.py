@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
-import math
 import os
 import re
 import subprocess
@@ -92,11 +91,6 @@ def smallest(fits: Callable[[int], bool], least: int) -> int | None:
         middle = (low + high) // 2
         low, high = (low, middle) if fits(least + middle * STEP) else (middle + 1, high)
     return least + low * STEP
-
-
-def aligned(size: int) -> int:
-    """The next multiple of 16 bytes."""
-    return math.ceil(size / STEP) * STEP
 
 
 @contextlib.contextmanager

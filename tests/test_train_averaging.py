@@ -12,11 +12,13 @@ from helpers_training import small_npz, some_digits
 from edgedigits.keras_files import load_keras
 from edgedigits.models.build import build
 from edgedigits.models.registry import get_model
+from edgedigits.run import RunFolder
 from edgedigits.tf_loader import import_tf_keras
-from edgedigits.train import TrainSettings, train
+from edgedigits.train import TrainSettings, resume, train, training
 from edgedigits.train.averaging import averaged
 from edgedigits.train.fitting import EpochResult, fit, loss_and_accuracy, scores
 from edgedigits.train.schedules import Schedule
+from edgedigits.train.state import save_epoch
 
 STEPS, BATCH = 6, 8
 pytestmark = pytest.mark.slow
@@ -73,14 +75,27 @@ def test_the_mean_is_that_of_all_steps() -> None:
     assert results[-1].val_loss == pytest.approx(loss_and_accuracy(answers, pictures.labels)[0])
 
 
-def test_a_run_keeps_the_mean(tmp_path: Path) -> None:
+def test_a_run_keeps_the_mean_and_goes_on_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = small_npz(tmp_path / "data.npz", train=100, test=30)
-    settings = TrainSettings("mnist-dense", str(data), epochs=3, average=True)
+    settings = TrainSettings("mnist-dense", str(data), epochs=4, average=True)
+    whole = train(settings, tmp_path / "whole")
+    assert whole.validation_loss == pytest.approx(whole.best.val_loss, rel=1e-4)
+    assert load_keras(whole.run.model_file()).count_params() == 109_386
 
-    result = train(settings, tmp_path / "whole")
-    kept = load_keras(result.run.model_file())
-    assert result.validation_loss == pytest.approx(result.best.val_loss, rel=1e-4)
-    assert kept.count_params() == get_model("mnist-dense").parameters
+    def save_then_stop(run: RunFolder, model: Any, results: Any, **more: Any) -> None:
+        save_epoch(run, model, results, **more)
+        if len(results) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "save_epoch", save_then_stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(settings, tmp_path / "stopped")
+    monkeypatch.undo()
+    stopped = resume(settings, tmp_path / "stopped")
+    for ours, theirs in zip(stopped.epochs, whole.epochs, strict=True):
+        assert ours.val_loss == pytest.approx(theirs.val_loss, rel=1e-5)
 
 
 def test_the_rate_falls_three_times() -> None:
