@@ -272,7 +272,7 @@ def test_a_kill_at_any_moment_leaves_a_whole_version(
     placed = place_bundle(float_bundle, folder)
     assert placed.model.read_bytes() == large
     names = {path.name for path in folder.iterdir()}
-    assert {"current", first.version.name, placed.version.name} <= names
+    assert {"current", placed.version.name} <= names  # a child may have died taking out the other
     assert not [name for name in names if name.startswith(".")], "nothing unfinished is left"
 
 
