@@ -72,10 +72,8 @@ def _spec(name: str, layers: tuple[Layer, ...]) -> ModelSpec:
 MODELS = (
     _plain("mnist-8k", (8,), (12,), (16, 16)),
     _plain("mnist-16k", (8, 8), (16, 20), (20, 20)),
-    _with_separable("mnist-32k", _conv(32, stride=2), (48, 1), (72, 2), (72, 1), (72, 1), (72, 1)),
-    _with_separable(
-        "mnist-64k", _conv(32, stride=2), (64, 1), (64, 1), (104, 2), (104, 1), (104, 1), (112, 1)
-    ),
+    _plain("mnist-32k", (12, 12), (24, 28), (32, 32)),
+    _plain("mnist-64k", (16, 16), (32, 40), (48, 52)),
     _plain("fashion-32k", (16,), (28,), (40, 36)),
-    _plain("fashion-64k", (24,), (44,), (56, 48)),
+    _plain("fashion-64k", (16, 16), (32, 40), (48, 52)),
 )
