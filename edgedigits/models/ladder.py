@@ -70,7 +70,7 @@ def _spec(name: str, layers: tuple[Layer, ...]) -> ModelSpec:
 
 
 MODELS = (
-    _plain("mnist-8k", (8,), (12,), (16, 16)),
+    _plain("mnist-8k", (6, 6), (10, 12), (12, 12)),
     _plain("mnist-16k", (8, 8), (16, 20), (20, 20)),
     _plain("mnist-32k", (12, 12), (24, 28), (32, 32)),
     _plain("mnist-64k", (16, 16), (32, 40), (48, 52)),
