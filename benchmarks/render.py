@@ -21,6 +21,7 @@ from typing import Any
 from render_calibration import calibration_clipping, calibration_sets, diagnose_speed
 from render_inspect import fuzz_inspect, inspect_speed
 from render_ladder import ablations, ladder, measured_on
+from render_peers import peers
 
 from edgedigits.reproduce.markdown import table
 from edgedigits.reproduce.page import render_page
@@ -287,6 +288,7 @@ RENDERERS: Renderers = {
     "recogniser-speed": recogniser_speed,
     "inspect-speed": inspect_speed,
     "fuzz-inspect": fuzz_inspect,
+    "peers": peers,
     "shrink": shrink,
     "diagnose-speed": lambda document: f"{diagnose_speed(document)}\n\n{measured_on(document)}",
 }
