@@ -13,7 +13,7 @@ INSTALL = $(VENV)/bin/python -m pip install --disable-pip-version-check -c const
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-slow lint types contracts check wheel clean
+.PHONY: help setup demo test test-slow lint types contracts check wheel pi clean
 
 help: ## list what can be made
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -45,8 +45,11 @@ wheel: $(VENV)/.dev ## build sdist and, from it, the wheel into dist/
 	rm -rf build dist
 	$(VENV)/bin/python -m build
 
-clean: ## remove builds and caches; .venv and runs/ stay
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+pi: wheel ## an emulated Raspberry Pi for the tests, in .pi; Debian: apt install mmdebstrap qemu-user-static
+	tests/emulated_pi.sh .pi dist/*.whl
+
+clean: ## remove builds and caches, the emulated Pi; .venv and runs/ stay
+	rm -rf build dist .pi *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name .venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.made:
