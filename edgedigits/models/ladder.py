@@ -1,8 +1,9 @@
 """The ladder: small models for a given number of bytes of their int8 file, container and all.
 
-The smallest are plain convolutions: in so small a file each operation and channel costs more than
-its weights. The larger ones are depthwise-separable after one plain convolution (A. Howard and
-others, "MobileNets", 2017). All end in the mean of each channel.
+All are plain convolutions with pooling between pairs of them, and the mean of each channel at the
+end. Deep and narrow learns more than shallow and wide in the same bytes, and more than
+depthwise-separable (A. Howard and others, "MobileNets", 2017), whose many operations and channels
+cost bytes of their own: docs/ladder.md has the figures.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from edgedigits.models.layers import (
     BatchNorm,
     Conv,
     Dense,
-    Depthwise,
     GlobalPool,
     Layer,
     MaxPool,
@@ -30,15 +30,6 @@ def _conv(filters: int, kernel: int = 3, stride: int = 1) -> tuple[Layer, ...]:
     )
 
 
-def _separable(filters: int, stride: int = 1) -> tuple[Layer, ...]:
-    return (
-        Depthwise(stride=stride, activation=None),
-        BatchNorm(MOMENTUM),
-        Activation(),
-        *_conv(filters, 1),
-    )
-
-
 def _plain(name: str, *blocks: tuple[int, ...]) -> ModelSpec:
     """Blocks of plain convolutions with pooling between them, and the head."""
     layers: list[Layer] = []
@@ -46,12 +37,6 @@ def _plain(name: str, *blocks: tuple[int, ...]) -> ModelSpec:
         layers += [MaxPool()] if number else []
         layers += [layer for count in filters for layer in _conv(count)]
     return _spec(name, tuple(layers))
-
-
-def _with_separable(name: str, first: tuple[Layer, ...], *blocks: tuple[int, int]) -> ModelSpec:
-    """A first convolution, separable ones of so many filters and that stride, and the head."""
-    blocks_of = (layer for filters, stride in blocks for layer in _separable(filters, stride))
-    return _spec(name, (*first, *blocks_of))
 
 
 def _spec(name: str, layers: tuple[Layer, ...]) -> ModelSpec:
