@@ -120,8 +120,11 @@ HEAD = (GlobalPool(), Dense(10, activation="softmax"))
 SEPARABLE = (
     *conv(12), MaxPool(), *separable(24), MaxPool(), *separable(32), *separable(32), *HEAD
 )  # fmt: skip
-FLATTENED = (*blocks((8,), (12,), (16,)), MaxPool(), Flatten(), Dense(10, activation="softmax"))
-WIDER = (*blocks((12,), (18,), (24, 24)), *HEAD)
+SHALLOW = (*blocks((8,), (12,), (16, 16)), *HEAD)
+FLATTENED = (
+    *blocks((6, 6), (10, 12), (12,)), MaxPool(), Flatten(), Dense(10, activation="softmax")
+)
+WIDER = (*blocks((9, 9), (15, 18), (18, 18)), *HEAD)
 VARIANTS = (
     Variant("the recipe"),
     Variant("no augmentation", strength=None),
@@ -133,6 +136,7 @@ VARIANTS = (
     Variant("learning rate with restarts", schedule="restarts"),
     Variant("mean of the weights", average=True),
     Variant("bfloat16", precision="bfloat16"),
+    Variant("four wider convolutions, not six", layers=SHALLOW),
     Variant("depthwise-separable convolutions", layers=SEPARABLE),
     Variant("flattened, not the mean of each channel", layers=FLATTENED),
     Variant("wider, a third of the filters pruned half way", layers=WIDER, pruned=1 / 3),
