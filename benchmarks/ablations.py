@@ -122,7 +122,10 @@ SEPARABLE = (
 )  # fmt: skip
 SHALLOW = (*blocks((8,), (12,), (16, 16)), *HEAD)
 FLATTENED = (
-    *blocks((6, 6), (10, 12), (12,)), MaxPool(), Flatten(), Dense(10, activation="softmax")
+    *blocks((6, 6), (10, 12), (12,)),
+    MaxPool(),
+    Flatten(),
+    Dense(10, activation="softmax"),
 )
 WIDER = (*blocks((9, 9), (15, 18), (18, 18)), *HEAD)
 VARIANTS = (

@@ -18,7 +18,8 @@ from edgedigits.progress import Progress
 from edgedigits.run import DAMAGED_NPZ, RunFolder, atomic_path, file_digest
 from edgedigits.run_data import RunData
 from edgedigits.tf_loader import import_tf_keras
-from edgedigits.train.fitting import EpochResult, best_epoch, fit
+from edgedigits.train.epochs import BestWeights
+from edgedigits.train.fitting import fit
 
 LEARNING_RATE = 1e-4  # a tenth of Adam's default: the weights are already where they should be
 
@@ -69,13 +70,7 @@ def quantisation_aware(
     _start_ranges(tf_keras, aware, model, calibration)
     _pin_input_range(aware, input_range)
     tf_keras.utils.set_random_seed(settings.seed)
-    best: dict[str, Any] = {}
-
-    def keep_best(results: tuple[EpochResult, ...]) -> bool:
-        if best_epoch(results) is results[-1]:
-            best["weights"] = aware.get_weights()
-        return False
-
+    best = BestWeights(aware)
     results = fit(
         aware,
         data.train,
@@ -86,14 +81,13 @@ def quantisation_aware(
         seed=settings.seed,
         input_range=input_range,
         progress=progress,
-        after_epoch=keep_best,
+        after_epoch=best,
         what="quantisation-aware training",
     )
-    aware.set_weights(best["weights"])
+    chosen = best.restore()
     _pin_input_range(aware, input_range)
     with atomic_path(kept) as temporary:
         np.savez_compressed(temporary, *aware.get_weights())
-    chosen = best_epoch(results)
     run.update_manifest(
         qat={
             "made_of": made_of,

@@ -16,7 +16,8 @@ from edgedigits.run import RunFolder
 from edgedigits.tf_loader import import_tf_keras
 from edgedigits.train import TrainSettings, resume, train, training
 from edgedigits.train.averaging import averaged
-from edgedigits.train.fitting import EpochResult, fit, loss_and_accuracy, scores
+from edgedigits.train.epochs import EpochResult
+from edgedigits.train.fitting import fit, loss_and_accuracy, scores
 from edgedigits.train.schedules import Schedule
 from edgedigits.train.state import save_epoch
 

@@ -11,7 +11,7 @@ from edgedigits.model_input import Range, Shape
 from edgedigits.progress import SILENT, Progress
 from edgedigits.run_data import RunData
 from edgedigits.tf_loader import import_tf_keras
-from edgedigits.train import EpochResult, best_epoch, fit
+from edgedigits.train import BestWeights, EpochResult, fit
 from edgedigits.train.lessons import Lessons
 
 
@@ -62,16 +62,7 @@ def retrain(
         TrainingError, DataError: as :func:`edgedigits.train.fit`.
     """
     import_tf_keras(what).utils.set_random_seed(how.seed)
-    best: list[EpochResult] = []
-    weights: list[Any] = []
-
-    def after_epoch(results: tuple[EpochResult, ...]) -> bool:
-        full = results[how.first_epoch - 1 :]
-        if full and best_epoch(full) == results[-1]:
-            best[:] = [results[-1]]
-            weights[:] = model.get_weights()
-        return False
-
+    best = BestWeights(model, how.first_epoch)
     results = fit(
         model,
         data.train,
@@ -87,8 +78,7 @@ def retrain(
         input_range=input_range,
         progress=progress,
         callbacks=how.callbacks,
-        after_epoch=after_epoch,
+        after_epoch=best,
         what=what,
     )
-    model.set_weights(weights)
-    return results, best[0]
+    return results, best.restore()

@@ -1,12 +1,14 @@
 """Training: settings, fitting with every step reported, and a state that survives a kill."""
 
-from edgedigits.train.fitting import EpochResult, best_epoch, fit, measure, scores
+from edgedigits.train.epochs import BestWeights, EpochResult, best_epoch
+from edgedigits.train.fitting import fit, measure, scores
 from edgedigits.train.importing import ImportResult, import_model
 from edgedigits.train.settings import TrainSettings
 from edgedigits.train.state import load_history, save_model
 from edgedigits.train.training import TrainResult, resume, train
 
 __all__ = [
+    "BestWeights",
     "EpochResult",
     "ImportResult",
     "TrainResult",

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from edgedigits.model_input import Range, Shape, model_input
 from edgedigits.progress import SILENT, Progress
 from edgedigits.tf_loader import import_tf_keras
 from edgedigits.train.averaging import MOMENTUM, averaged
+from edgedigits.train.epochs import EpochResult
 from edgedigits.train.schedules import Schedule, falling
 
 if TYPE_CHECKING:
@@ -27,46 +27,6 @@ if TYPE_CHECKING:
 EVALUATION_BATCH = 256
 AUGMENTED_AT_ONCE = 256  # pictures; one call costs about 0.4 ms beside its pictures
 SECONDS_BETWEEN_UPDATES = 0.1
-
-
-@dataclass(frozen=True)
-class EpochResult:
-    """One epoch.
-
-    Attributes:
-        epoch: from 1.
-        loss, accuracy: mean over the epoch's steps, on pictures as trained on (augmented, with
-            dropout), against what was to be answered; accuracy 0 to 1.
-        val_loss, val_accuracy: on the validation pictures after the epoch.
-        learning_rate: of the epoch's last step.
-        seconds: of the whole epoch.
-    """
-
-    epoch: int
-    loss: float
-    accuracy: float
-    val_loss: float
-    val_accuracy: float
-    learning_rate: float
-    seconds: float
-
-    def to_json(self) -> dict[str, Any]:
-        """As in ``history.json``."""
-        return asdict(self)
-
-    def line(self, epochs: int) -> str:
-        """As told to the user."""
-        return (
-            f"epoch {self.epoch:>{len(str(epochs))}}/{epochs}  "
-            f"loss {self.loss:.4f} accuracy {self.accuracy:.4f}  "
-            f"val_loss {self.val_loss:.4f} val_accuracy {self.val_accuracy:.4f}  "
-            f"{self.seconds:.1f} s"
-        )
-
-
-def best_epoch(results: Sequence[EpochResult]) -> EpochResult:
-    """The epoch with the highest validation accuracy; of equals the lower loss, then the first."""
-    return max(results, key=lambda result: (result.val_accuracy, -result.val_loss, -result.epoch))
 
 
 def training_batches(

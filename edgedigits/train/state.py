@@ -21,7 +21,7 @@ from typing import Any
 from edgedigits.errors import RunError
 from edgedigits.run import RunFolder, atomic_path, read_json, write_json
 from edgedigits.tf_loader import import_tf_keras
-from edgedigits.train.fitting import EpochResult, best_epoch
+from edgedigits.train.epochs import EpochResult, best_epoch
 
 
 @dataclass(frozen=True)

@@ -35,9 +35,8 @@ from edgedigits.train.distillation import (
     teacher_runs,
     teachers_split,
 )
+from edgedigits.train.epochs import EpochResult, best_epoch
 from edgedigits.train.fitting import (
-    EpochResult,
-    best_epoch,
     check_labels,
     fit,
     measure,
