@@ -11,6 +11,8 @@ from edgedigits.device.capture import Capture
 from edgedigits.device.outputs import Terminal, Video, json_line
 from edgedigits.device.preview import PreviewServer
 from edgedigits.device.recogniser import Recogniser
+from edgedigits.device.service.notify import Notifier
+from edgedigits.device.service.stopping import StopRequest
 from edgedigits.device.sources import open_source
 from edgedigits.device.tracking import Tracker
 from edgedigits.device.unsure import open_unsure
@@ -55,7 +57,10 @@ def run_camera(
     write: Callable[[str], None],
     progress: Progress = SILENT,
 ) -> None:
-    """Recognise until the source ends or the user interrupts.
+    """Recognise until the source ends, SIGTERM comes or the user interrupts.
+
+    Where systemd started it, systemd is told of the frames; see
+    :class:`edgedigits.device.service.notify.Notifier`.
 
     Args:
         options: what was asked for.
@@ -72,20 +77,30 @@ def run_camera(
             raise UsageError(f"--{name} is {value}; it must be 1 or more")
     tracker = Tracker(options.commit_after)
     with contextlib.ExitStack() as stack:
+        stop = stack.enter_context(StopRequest())
+        notifier = stack.enter_context(Notifier())
         outputs = _outputs(options, recogniser, write, progress, stack)
+
+        def say(line: str) -> None:
+            progress.say(line)
+            notifier.event(line)
+
         capture = stack.enter_context(
             Capture(
-                lambda: open_source(options.source, size=options.size, fps=options.fps),
-                say=progress.say,
+                lambda: open_source(options.source, size=options.size, fps=options.fps), say=say
             )
         )
+        outputs.append(lambda seen: notifier.recognised(_status(seen)))  # after all the others
         ink = None
-        for seen in watch(capture, recogniser, tracker, frames=options.frames):
+        for seen in watch(
+            capture, recogniser, tracker, frames=options.frames, stopped=lambda: stop.asked
+        ):
             if seen.reading.digits and seen.reading.dark_on_light != ink:
                 ink = seen.reading.dark_on_light
                 progress.say(f"ink: {'dark on light' if ink else 'light on dark'}")
             for output in outputs:
                 output(seen)
+        notifier.stopping()
         stats = capture.stats()
         progress.say(
             f"{capture.name}: {stats.handed_over:,} frames recognised, {stats.dropped:,} dropped"
@@ -117,6 +132,14 @@ def _outputs(
     elif options.token is not None:
         raise UsageError("--token is for --preview; add it, or leave the token out")
     return outputs
+
+
+def _status(seen: Seen) -> str:
+    stats = seen.stats
+    return (
+        f"{seen.source}: {stats.handed_over:,} frames recognised, {stats.dropped:,} dropped, "
+        f"{stats.fps:.1f} a second"
+    )
 
 
 def _keep(add: Callable[..., int], seen: Seen) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from edgedigits.device.reading import Reading
 from edgedigits.device.recogniser import Recogniser
 from edgedigits.device.tracking import Tracked, Tracker
 
+LOOK_UP = 0.5  # seconds between looks at whether to stop, while no frame comes
+
 
 @dataclass(frozen=True, eq=False)
 class Seen:
@@ -22,6 +25,7 @@ class Seen:
         source: the name of where it came from. frame: as captured.
         reading: what was read in it. tracked: what is steady over frames.
         stats: of the capture so far.
+        seconds: that reading the frame took.
     """
 
     source: str
@@ -29,6 +33,7 @@ class Seen:
     reading: Reading
     tracked: Tracked
     stats: CaptureStats
+    seconds: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """As one line of ``edgedigits camera --json``."""
@@ -41,17 +46,39 @@ class Seen:
         }
 
 
+def _never() -> bool:
+    return False
+
+
 def watch(
-    capture: Capture, recogniser: Recogniser, tracker: Tracker, *, frames: int | None = None
+    capture: Capture,
+    recogniser: Recogniser,
+    tracker: Tracker,
+    *,
+    frames: int | None = None,
+    stopped: Callable[[], bool] = _never,
 ) -> Iterator[Seen]:
     """Recognise and track until the source ends.
 
     Args:
         capture: opened. recogniser, tracker: of this camera alone.
         frames: end after so many; None: go on.
+        stopped: asked before each frame, and twice a second while none comes; True ends it.
     """
-    for count, frame in enumerate(capture, start=1):
+    for count, frame in enumerate(_frames(capture, stopped), start=1):
+        before = time.perf_counter()
         reading = recogniser.read(frame.image)
-        yield Seen(capture.name, frame, reading, tracker.update(reading), capture.stats())
+        seconds = time.perf_counter() - before
+        tracked = tracker.update(reading)
+        yield Seen(capture.name, frame, reading, tracked, capture.stats(), seconds)
         if frames is not None and count >= frames:
+            return
+
+
+def _frames(capture: Capture, stopped: Callable[[], bool]) -> Iterator[Frame]:
+    while not stopped():
+        frame = capture.take(LOOK_UP)
+        if frame is not None:
+            yield frame
+        elif capture.finished:
             return

@@ -1,0 +1,1 @@
+"""The camera as a service of systemd."""
