@@ -15,9 +15,9 @@ from helpers_frames import frame, images, number_of, write_video
 from helpers_picamera import FakePicamera2, picamera2_module
 from numpy.typing import NDArray
 
+from edgedigits.device.nodes import check_node
 from edgedigits.device.sources import open_source
 from edgedigits.device.sources.pictures import list_pictures
-from edgedigits.device.sources.v4l2 import check_node
 from edgedigits.errors import DataError, SourceError, UsageError
 
 LONG = 30.0  # seconds; a timeout that no test is meant to reach

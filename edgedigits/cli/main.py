@@ -13,6 +13,7 @@ from edgedigits.cli.bundle import bundle, verify
 from edgedigits.cli.data import data_app
 from edgedigits.cli.demo import demo
 from edgedigits.cli.diagnose import diagnose
+from edgedigits.cli.doctor import doctor
 from edgedigits.cli.evaluate import bench, compare, evaluate, inspect, predict
 from edgedigits.cli.export import calibrate, export
 from edgedigits.cli.importing import import_model
@@ -72,6 +73,7 @@ app.command("verify")(verify)
 app.command("reproduce")(reproduce)
 app.command("recognise")(recognise)
 app.command("camera")(camera)
+app.command("doctor")(doctor)
 
 
 def run() -> None:
