@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgedigits.device.capture import Capture
+from edgedigits.device.metrics import Metrics, MetricsServer
 from edgedigits.device.outputs import Terminal, Video, json_line
 from edgedigits.device.preview import PreviewServer
 from edgedigits.device.recogniser import Recogniser
@@ -19,6 +20,7 @@ from edgedigits.device.unsure import open_unsure
 from edgedigits.device.watching import Seen, watch
 from edgedigits.errors import UsageError
 from edgedigits.progress import SILENT, Progress
+from edgedigits.run import file_digest
 
 Output = Callable[[Seen], None]
 
@@ -31,7 +33,8 @@ class CameraOptions:
         source: as for :func:`edgedigits.device.sources.open_source`; size, fps: asked of a camera.
         frames: end after so many; None: go on.
         commit_after: frames that a digit must be steady for.
-        preview, host, port, token: the page.
+        preview, host, port, token: the page; the token is for the metrics too.
+        metrics: the port of the metrics, 0 for any; None: none. metrics_host: their address.
         out: an annotated video. save_unsure: a folder for unsure crops.
         as_json: a JSON line a frame instead of committed texts.
     """
@@ -45,6 +48,8 @@ class CameraOptions:
     host: str = "127.0.0.1"
     port: int = 8000
     token: str | None = None
+    metrics: int | None = None
+    metrics_host: str = "127.0.0.1"
     out: Path | None = None
     save_unsure: Path | None = None
     as_json: bool = False
@@ -77,9 +82,12 @@ def run_camera(
             raise UsageError(f"--{name} is {value}; it must be 1 or more")
     tracker = Tracker(options.commit_after)
     with contextlib.ExitStack() as stack:
+        if options.token is not None and not options.preview and options.metrics is None:
+            raise UsageError("--token is for --preview and --metrics; add one, or leave it out")
         stop = stack.enter_context(StopRequest())
         notifier = stack.enter_context(Notifier())
-        outputs = _outputs(options, recogniser, write, progress, stack)
+        metrics = _metrics(options, recogniser, progress, stack)
+        outputs = _outputs(options, recogniser, write, progress, stack, metrics)
 
         def say(line: str) -> None:
             progress.say(line)
@@ -90,6 +98,9 @@ def run_camera(
                 lambda: open_source(options.source, size=options.size, fps=options.fps), say=say
             )
         )
+        if metrics is not None:
+            metrics.stats = capture.stats
+            outputs.append(metrics.recognised)
         outputs.append(lambda seen: notifier.recognised(_status(seen)))  # after all the others
         ink = None
         for seen in watch(
@@ -113,6 +124,7 @@ def _outputs(
     write: Callable[[str], None],
     progress: Progress,
     stack: contextlib.ExitStack,
+    metrics: Metrics | None,
 ) -> list[Output]:
     outputs: list[Output] = []
     if options.as_json:
@@ -125,13 +137,29 @@ def _outputs(
     unsure = stack.enter_context(open_unsure(options.save_unsure, recogniser.threshold, progress))
     if unsure is not None:
         outputs.append(lambda seen: _keep(unsure.add, seen))
+        if metrics is not None:
+            metrics.kept = lambda: unsure.taken
     if options.preview:
         server = stack.enter_context(PreviewServer(options.host, options.port, options.token))
         progress.say(f"preview: {server.url}")
         outputs.append(lambda seen: _publish(server, seen))
-    elif options.token is not None:
-        raise UsageError("--token is for --preview; add it, or leave the token out")
     return outputs
+
+
+def _metrics(
+    options: CameraOptions,
+    recogniser: Recogniser,
+    progress: Progress,
+    stack: contextlib.ExitStack,
+) -> Metrics | None:
+    if options.metrics is None:
+        return None
+    model = recogniser.classifier.path
+    metrics = Metrics(model, file_digest(model))
+    server = MetricsServer(metrics, options.metrics_host, options.metrics, options.token)
+    stack.enter_context(server)
+    progress.say(f"metrics: {server.url}")
+    return metrics
 
 
 def _status(seen: Seen) -> str:

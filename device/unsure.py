@@ -123,6 +123,9 @@ class UnsureCrops:
         progress: is told what went wrong.
         clock: seconds that only grow.
 
+    Attributes:
+        taken: how many candidates were handed over to be written, in all.
+
     Raises:
         UsageError: the folder is a file, holds an ``index.jsonl`` that is not ours or is in use by
             another program, or a number does not fit.
@@ -148,6 +151,7 @@ class UnsureCrops:
         self._clock = clock
         self._memory = _Memory()
         self._said = False
+        self.taken = 0
         self._retry_at = float("-inf")
         self._files: CropFolder | None = None
         self._open()
@@ -191,6 +195,7 @@ class UnsureCrops:
             with contextlib.suppress(queue.Full):
                 self._queue.put_nowait((candidate.crop.copy(), cut(image, candidate.box), facts))
                 taken += 1
+        self.taken += taken
         return taken
 
     def flush(self) -> None:

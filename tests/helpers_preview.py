@@ -12,6 +12,7 @@ import numpy as np
 from helpers_reading import candidate, line, reading
 
 from edgedigits.device.preview import PreviewServer
+from edgedigits.device.preview.site import Site
 from edgedigits.device.reading import U8
 from edgedigits.device.tracking import Tracked, Tracker
 
@@ -25,7 +26,7 @@ PATHS = ["/", "/frame.jpg", "/state.json"]
 
 
 def ask(
-    running: PreviewServer, path: str, *, method: str = "GET", headers: dict[str, str] | None = None
+    running: Site, path: str, *, method: str = "GET", headers: dict[str, str] | None = None
 ) -> tuple[int, dict[str, str], bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)
     try:

@@ -261,18 +261,37 @@ def test_a_viewer_that_does_not_read_disturbs_nobody(
         connection.close()
 
 
-def test_too_many_connections_are_closed(
+def test_where_there_are_too_many_connections_the_slowest_is_ended(
     preview: PreviewServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "MOST_VIEWERS", 3)
     idle = [socket.create_connection(("127.0.0.1", preview.port), 60) for _ in range(3)]
     assert wait_until(lambda: len(preview._server._open) == 3)
-    with socket.create_connection(("127.0.0.1", preview.port), 60) as late:
-        assert late.recv(1) == b""
+    assert ask(preview, "/")[0] == 200
+    assert idle[0].recv(1) == b""
+    idle[1].sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert idle[1].recv(15) == b"HTTP/1.1 200 OK"
+    assert ask(preview, "/")[0] == 200
+    assert idle[2].recv(1) == b""  # the other one has asked for something since
     for connection in idle:
         connection.close()
     assert wait_until(lambda: not preview._server._open)
     assert ask(preview, "/")[0] == 200
+
+
+def test_a_request_that_never_ends_is_ended(
+    preview: PreviewServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A byte now and then keeps within the time limit of each read."""
+    monkeypatch.setattr(connections, "LONGEST", 1.0)
+    with socket.create_connection(("127.0.0.1", preview.port), 60) as slow:
+        began = time.monotonic()
+        with pytest.raises(OSError, match=r"reset|pipe"):  # noqa: PT012
+            slow.sendall(b"GET / HTTP/1.1\r\n")
+            while time.monotonic() - began < 30:
+                slow.sendall(b"X: y\r\n")
+                time.sleep(0.1)
+        assert time.monotonic() - began < 4
 
 
 def test_closing_does_not_wait_for_viewers() -> None:

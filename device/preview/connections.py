@@ -1,4 +1,4 @@
-"""Connections and requests of the preview: who is let in, and what is answered."""
+"""Connections and requests of a small web site: who is let in, and what is answered."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import socketserver
 import sys
 import threading
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from edgedigits.device.preview.moment import Moment
-
 if TYPE_CHECKING:
-    from edgedigits.device.preview.server import PreviewServer
+    from edgedigits.device.preview.site import Site
 
 PATIENCE = 5.0  # seconds a viewer may take to send its request, or to take what it asked for
+LONGEST = 30.0  # seconds that one request may take in all, however slowly it goes on
 MOST_VIEWERS = 64  # connections at once; a browser opens a few
 SEND_BUFFER = 256 * 1024  # bytes; what the system holds for a viewer that does not read
 PIECE = 64 * 1024  # bytes that a viewer must take within its patience
@@ -36,19 +37,48 @@ _HEADERS = {
 }
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a request is answered.
+
+    Attributes:
+        body: as sent. kind: its Content-Type. headers: others than those every answer has.
+    """
+
+    body: bytes
+    kind: str = "text/plain; charset=utf-8"
+    status: HTTPStatus = HTTPStatus.OK
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def refusal(status: HTTPStatus, text: str) -> Answer:
+    """A line of text that says why there is nothing else."""
+    return Answer(f"{text}\n".encode(), status=status)
+
+
+@dataclass
+class _Open:
+    """A connection: its thread, and since when it waits for a request or is busy with one."""
+
+    thread: threading.Thread
+    since: float
+
+
 class Server(ThreadingHTTPServer):
-    """Gives each connection a thread, up to a number of them, and can end them all."""
+    """Gives each connection a thread, and can end them all.
+
+    Where there would be too many, the one that has been at its request for longest is ended, so
+    that slow ones cannot keep others out.
+    """
 
     daemon_threads = True
     block_on_close = False  # end_connections waits, with an end to its patience
 
-    def __init__(
-        self, preview: PreviewServer, family: int, address: Any, *, loopback: bool
-    ) -> None:
-        self.preview = preview
+    def __init__(self, site: Site, family: int, address: Any, *, loopback: bool) -> None:
+        self.site = site
         self.address_family = family
-        self.names = _own_names(str(address[0]), preview._host) if loopback else None
-        self._open: dict[socket.socket, threading.Thread] = {}
+        self.names = _own_names(str(address[0]), site.host) if loopback else None
+        self._open: dict[socket.socket, _Open] = {}
         self._open_lock = threading.Lock()
         super().__init__(address, Handler)
 
@@ -58,18 +88,31 @@ class Server(ThreadingHTTPServer):
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve a connection, or close it where there are too many."""
+        """Serve a connection, instead of the slowest one where there are too many."""
         thread = threading.Thread(
             target=self.process_request_thread, args=(request, client_address), daemon=True
         )
         with self._open_lock:
-            full = len(self._open) >= MOST_VIEWERS
-            if not full:
-                self._open[request] = thread
-        if full:
-            self.shutdown_request(request)
-        else:
-            thread.start()
+            if len(self._open) >= MOST_VIEWERS:
+                slowest = min(self._open, key=lambda other: self._open[other].since)
+                self._open.pop(slowest)
+                _end(slowest)
+            self._open[request] = _Open(thread, time.monotonic())
+        thread.start()
+
+    def service_actions(self) -> None:
+        """End what takes too long; called several times a second."""
+        with self._open_lock:
+            now = time.monotonic()
+            for request, still in self._open.items():
+                if now - still.since > LONGEST:
+                    _end(request)
+
+    def begins(self, request: Any) -> None:
+        """A connection waits for its next request."""
+        with self._open_lock:
+            if request in self._open:
+                self._open[request].since = time.monotonic()
 
     def shutdown_request(self, request: Any) -> None:
         """Close a connection."""
@@ -87,11 +130,16 @@ class Server(ThreadingHTTPServer):
         with self._open_lock:
             still = dict(self._open)
         for request in still:
-            with contextlib.suppress(OSError):
-                request.shutdown(socket.SHUT_RDWR)
+            _end(request)
         until = time.monotonic() + 2
-        for thread in still.values():
-            thread.join(max(0.0, until - time.monotonic()))
+        for connection in still.values():
+            connection.thread.join(max(0.0, until - time.monotonic()))
+
+
+def _end(request: socket.socket) -> None:
+    """Let whatever waits for a connection return at once; its thread closes it."""
+    with contextlib.suppress(OSError):
+        request.shutdown(socket.SHUT_RDWR)
 
 
 def _own_names(address: str, host: str) -> frozenset[str]:
@@ -112,6 +160,17 @@ class Handler(BaseHTTPRequestHandler):
             self.request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         super().setup()
 
+    def handle_one_request(self) -> None:
+        """Wait for a request, and answer it."""
+        self.server.begins(self.request)
+        super().handle_one_request()
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse what is no request, repeating nothing of it."""
+        self.close_connection = True
+        status = HTTPStatus(code)
+        self._refuse(status, status.phrase.lower())
+
     def version_string(self) -> str:
         """The Server header, which names no versions."""
         return "edgedigits"
@@ -124,18 +183,24 @@ class Handler(BaseHTTPRequestHandler):
         if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
             self.close_connection = True  # a body is not read, and must not be the next request
         if not self._names_us():
-            self._answer_text(HTTPStatus.FORBIDDEN, "this server does not go by that name")
+            self._refuse(HTTPStatus.FORBIDDEN, "this server does not go by that name")
             return
         try:
             address = urlsplit(self.path)
             query = parse_qs(address.query, max_num_fields=10)
         except ValueError:
-            self._answer_text(HTTPStatus.BAD_REQUEST, "not an address")
+            self._refuse(HTTPStatus.BAD_REQUEST, "not an address")
             return
-        if not self.server.preview.allows(query.get("token", [""])[0]):
-            self._answer_text(HTTPStatus.FORBIDDEN, "add ?token=… to the address")
+        if not any(map(self.server.site.allows, self._tokens(query))):
+            self._refuse(HTTPStatus.FORBIDDEN, "add ?token=… to the address")
             return
-        self._route(address.path, query)
+        self._send(self.server.site.answer(address.path, query))
+
+    def _tokens(self, query: dict[str, list[str]]) -> tuple[str, ...]:
+        """What the request brings along: in its address, or as scrapers do in a header."""
+        kind, _, bearer = self.headers.get("Authorization", "").partition(" ")
+        in_address = query.get("token", [""])[0]
+        return (in_address, bearer.strip()) if kind.lower() == "bearer" else (in_address,)
 
     def do_HEAD(self) -> None:
         """As GET; the body is left out where it would be sent."""
@@ -152,47 +217,21 @@ class Handler(BaseHTTPRequestHandler):
             name = None
         return name in self.server.names
 
-    def _route(self, path: str, query: dict[str, list[str]]) -> None:
-        preview = self.server.preview
-        if path in ("/", "/index.html"):
-            self._answer(HTTPStatus.OK, "text/html; charset=utf-8", preview.page())
-        elif path == "/state.json":
-            after = query.get("after", [""])[0]
-            known = int(after) if after.isascii() and after.isdigit() and len(after) < 19 else None
-            state = preview.newest(other_than=known).json()
-            self._answer(HTTPStatus.OK, "application/json", state)
-        elif path == "/frame.jpg":
-            self._answer_frame(preview.newest())
-        else:
-            self._answer_text(HTTPStatus.NOT_FOUND, "no such page; / is the only one")
+    def _refuse(self, status: HTTPStatus, text: str) -> None:
+        self._send(refusal(status, text))
 
-    def _answer_frame(self, moment: Moment) -> None:
-        try:
-            jpeg = moment.jpeg()
-        except ValueError as error:
-            self._answer_text(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
-            return
-        if jpeg is None:
-            self._answer_text(HTTPStatus.SERVICE_UNAVAILABLE, "no frame yet")
-        else:
-            self._answer(HTTPStatus.OK, "image/jpeg", jpeg, frame=str(moment.number))
-
-    def _answer_text(self, status: HTTPStatus, text: str) -> None:
-        self._answer(status, "text/plain; charset=utf-8", f"{text}\n".encode())
-
-    def _answer(self, status: HTTPStatus, kind: str, body: bytes, *, frame: str = "") -> None:
-        self.send_response(status)
+    def _send(self, answer: Answer) -> None:
+        self.send_response(answer.status)
         for name, value in {
-            "Content-Type": kind,
-            "Content-Length": str(len(body)),
-            "X-Frame": frame,
+            "Content-Type": answer.kind,
+            "Content-Length": str(len(answer.body)),
+            **answer.headers,
             **_HEADERS,
         }.items():
-            if value:
-                self.send_header(name, value)
+            self.send_header(name, value)
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
-            for start in range(0, len(body), PIECE):  # the time limit is one for each write
-                self.wfile.write(body[start : start + PIECE])
+            for start in range(0, len(answer.body), PIECE):  # the time limit is one for each write
+                self.wfile.write(answer.body[start : start + PIECE])

@@ -121,8 +121,16 @@ def camera(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port of the page; 0: any that is free.")] = 8000,
     token: Annotated[
-        str | None, typer.Option(help="Text that viewers of the page must bring as ?token=TEXT.")
+        str | None,
+        typer.Option(help="Text that viewers of page and metrics must bring as ?token=TEXT."),
     ] = None,
+    metrics: Annotated[
+        int | None,
+        typer.Option(metavar="PORT", help="Serve /metrics for Prometheus there; 0: any free port."),
+    ] = None,
+    metrics_host: Annotated[
+        str, typer.Option(help="Address of the metrics; another than this machine's needs --token.")
+    ] = "127.0.0.1",
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="VIDEO", help="Write an annotated .avi or .mp4."),
@@ -151,6 +159,8 @@ def camera(
         host=host,
         port=port,
         token=token,
+        metrics=metrics,
+        metrics_host=metrics_host,
         out=out,
         save_unsure=save_unsure,
         as_json=as_json,
