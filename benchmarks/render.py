@@ -3,8 +3,8 @@
     python benchmarks/render.py            writes the pages
     python benchmarks/render.py --check    exits with 1 when a page does not say what the files do
 
-In ``docs/benchmarks.md``, ``docs/ladder.md`` and ``docs/calibration.md`` each table stands between
-two comments that name its result file; the text around it is written by hand.
+In ``docs/benchmarks.md`` and some other pages each table stands between two comments that name its
+result file; the text around it is written by hand.
 ``docs/reference-systems.md`` is rendered as a whole.
 """
 
@@ -22,6 +22,7 @@ from render_calibration import calibration_clipping, calibration_sets, diagnose_
 from render_inspect import fuzz_inspect, inspect_speed
 from render_ladder import ablations, ladder, measured_on
 from render_peers import peers
+from render_service import hostile_requests
 
 from edgedigits.reproduce.markdown import table
 from edgedigits.reproduce.page import render_page
@@ -32,6 +33,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 PAGE = DOCS / "benchmarks.md"
 LADDER_PAGE = DOCS / "ladder.md"
 CALIBRATION_PAGE = DOCS / "calibration.md"
+SERVICE_PAGE = DOCS / "service.md"
 REFERENCE_PAGE = DOCS / "reference-systems.md"
 
 Document = dict[str, Any]
@@ -303,6 +305,7 @@ PAGES: dict[Path, Renderers] = {
     PAGE: RENDERERS,
     LADDER_PAGE: {"ladder": ladder, "ablations": ablations},
     CALIBRATION_PAGE: CALIBRATION,
+    SERVICE_PAGE: {"hostile-requests": hostile_requests},
 }
 
 

@@ -153,6 +153,7 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
     protocol_version = "HTTP/1.1"
     timeout = PATIENCE
+    default_request_version = "HTTP/1.0"  # what is no request is refused with a status and headers
 
     def setup(self) -> None:
         """Let the system hold little for a viewer that does not read."""
@@ -164,6 +165,10 @@ class Handler(BaseHTTPRequestHandler):
         """Wait for a request, and answer it."""
         self.server.begins(self.request)
         super().handle_one_request()
+
+    def handle_expect_100(self) -> bool:
+        """Ask nobody to go on: a body is not read."""
+        return True
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Refuse what is no request, repeating nothing of it."""
@@ -182,14 +187,17 @@ class Handler(BaseHTTPRequestHandler):
         """Answer, if the request may see anything."""
         if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
             self.close_connection = True  # a body is not read, and must not be the next request
-        if not self._names_us():
-            self._refuse(HTTPStatus.FORBIDDEN, "this server does not go by that name")
-            return
         try:
             address = urlsplit(self.path)
             query = parse_qs(address.query, max_num_fields=10)
+            names = self._names()
         except ValueError:
             self._refuse(HTTPStatus.BAD_REQUEST, "not an address")
+            return
+        if address.netloc:
+            names.append(address.hostname)
+        if self.server.names is not None and not set(names) <= self.server.names:
+            self._refuse(HTTPStatus.FORBIDDEN, "this server does not go by that name")
             return
         if not any(map(self.server.site.allows, self._tokens(query))):
             self._refuse(HTTPStatus.FORBIDDEN, "add ?token=… to the address")
@@ -206,16 +214,14 @@ class Handler(BaseHTTPRequestHandler):
         """As GET; the body is left out where it would be sent."""
         self.do_GET()
 
-    def _names_us(self) -> bool:
-        """Whether the browser asked for this server, not for a name that was pointed at it."""
-        if self.server.names is None:
-            return True
+    def _names(self) -> list[str | None]:
+        """What the browser asked for: a name that was pointed at this machine is not ours.
+
+        Raises:
+            ValueError: no name can be read.
+        """
         given = self.headers.get_all("Host", [])
-        try:
-            name = urlsplit(f"//{given[0]}").hostname if len(given) == 1 else None
-        except ValueError:
-            name = None
-        return name in self.server.names
+        return [urlsplit(f"//{given[0]}").hostname if len(given) == 1 else None]
 
     def _refuse(self, status: HTTPStatus, text: str) -> None:
         self._send(refusal(status, text))
