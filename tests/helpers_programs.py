@@ -1,0 +1,31 @@
+"""Programs of the system that a test needs: skipped with its name, and in CI a failure."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/sbin")  # not on every user's PATH
+
+
+def find(name: str) -> str | None:
+    """The program's path, or None."""
+    found = shutil.which(name)
+    places = [Path(folder) / name for folder in FOLDERS]
+    return found or next((str(place) for place in places if place.is_file()), None)
+
+
+def need(*names: str) -> str:
+    """The first program's path; without all of them the test is skipped, and in CI it fails."""
+    missing = [name for name in names if find(name) is None]
+    if missing:
+        reason = f"{', '.join(missing)} is not installed"
+        if os.environ.get("CI") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    found = find(names[0])
+    assert found is not None
+    return found
