@@ -12,6 +12,7 @@
     ├── ModelFileError              a .keras or .tflite file that cannot be used
     ├── BundleError                 a bundle that is damaged, not signed as asked, or fails here
     ├── SourceError                 a camera, video or stream that gives no pictures
+    ├── DeviceError                 a device that cannot be reached, or on which a step failed
     ├── StorageError                a database of a search that cannot be reached or used
     ├── ConversionError             a conversion failed, or made something other than what was asked
     └── QualityError                a variant lost more accuracy than was allowed
@@ -75,6 +76,10 @@ class BundleError(EdgedigitsError):
 
 class SourceError(EdgedigitsError):
     """A camera, video or stream that cannot be opened or read."""
+
+
+class DeviceError(EdgedigitsError):
+    """A device that cannot be reached, or on which a step failed; it runs what it ran before."""
 
 
 class StorageError(EdgedigitsError):

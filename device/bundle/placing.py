@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
+import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +23,7 @@ from pathlib import Path
 
 from edgedigits.device.bundle.contents import MANIFEST, MODEL, SIDECAR, Bundle, open_bundle
 from edgedigits.device.bundle.verifying import Verification, verify
-from edgedigits.errors import BundleError
+from edgedigits.errors import BundleError, EdgedigitsError
 from edgedigits.run import writing
 
 CURRENT = "current"
@@ -152,3 +155,23 @@ def _flush(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _main(bundle: Path, folder: Path, key: Path | None = None) -> int:
+    """What ``edgedigits deploy`` runs on the device; prints what was placed as JSON."""
+    try:
+        placed = place_bundle(bundle, folder, key=key)
+    except EdgedigitsError as error:
+        sys.stderr.write(f"edgedigits: {str(error).replace(f'{bundle}: ', '')}\n")
+        return error.exit_code
+    model = hashlib.sha256(placed.model.read_bytes()).hexdigest()
+    found = placed.verification
+    facts = {"model": found.name, "variant": found.variant, "signed": found.signed}
+    digests = {"bundle_sha256": found.sha256, "model_sha256": model}
+    versions = {"versions": found.here.versions, "python": found.here.host["python"]}
+    sys.stdout.write(json.dumps({**facts, **digests, **versions}) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main(*map(Path, sys.argv[1:])))

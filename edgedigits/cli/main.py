@@ -12,6 +12,7 @@ from edgedigits import __version__
 from edgedigits.cli.bundle import bundle, verify
 from edgedigits.cli.data import data_app
 from edgedigits.cli.demo import demo
+from edgedigits.cli.deploy import deploy
 from edgedigits.cli.diagnose import diagnose
 from edgedigits.cli.doctor import doctor
 from edgedigits.cli.evaluate import bench, compare, evaluate, inspect, predict
@@ -70,6 +71,7 @@ app.command("inspect")(inspect)
 app.command("bench")(bench)
 app.command("bundle")(bundle)
 app.command("verify")(verify)
+app.command("deploy")(deploy)
 app.command("reproduce")(reproduce)
 app.command("recognise")(recognise)
 app.command("camera")(camera)

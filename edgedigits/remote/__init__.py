@@ -1,0 +1,1 @@
+"""Devices from the workstation, over the system's ssh: deploy, look, measure, bring crops home."""

@@ -1,0 +1,126 @@
+"""The virtual environment of one version of edgedigits, on the device."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from edgedigits.remote.there.talking import Talk, Trouble
+from edgedigits.remote.there.tree import READY, Tree, remove, write
+
+LONGEST = 300  # characters of another program's message
+FULL = "No space left on device"
+# Of installed packages, what no program here needs.
+TRIMMED_FOLDERS = ("tests", "test", "include")
+TRIMMED_SUFFIXES = (".pyi", ".a", ".lib", ".h", ".c", ".pxd")
+
+
+def has_environment(tree: Tree, name: str) -> bool:
+    """Whether the environment of this name is there, whole."""
+    return (tree.venvs / name / READY).is_file()
+
+
+def make_environment(tree: Tree, request: dict[str, Any], talk: Talk) -> None:
+    """Make the environment, with edgedigits in it, unless it is there.
+
+    Args:
+        request: ``environment`` its name; ``python`` the device's Python; ``wheel`` and ``pip``
+            names of files that came along, ``extras`` of the wheel; ``offline`` whether all that
+            it needs came along too.
+
+    Raises:
+        Trouble: it cannot be made; nothing of it stays.
+    """
+    name = str(request["environment"])
+    if has_environment(tree, name):
+        return
+    venv = tree.venvs / name
+    remove(venv)
+    try:
+        talk.say(step="making the environment")
+        make = [str(request["python"]), "-m", "venv", "--system-site-packages", "--without-pip"]
+        run([*make, str(venv)], tree, talk, "its Python cannot make an environment")
+        talk.say(step="installing edgedigits")
+        run(_install(venv, tree.incoming, request), tree, talk, "edgedigits cannot be installed")
+        trim(venv)
+        os.sync()
+        write(venv / READY, json.dumps({"schema_version": 1, "environment": name}).encode())
+    except BaseException:
+        remove(venv)
+        raise
+
+
+def _install(venv: Path, incoming: Path, request: dict[str, Any]) -> list[str]:
+    """Pip from its own wheel: the environment stays without it, and needs no python3-venv."""
+    pip = [str(venv / "bin/python"), "-I", str(incoming / str(request["pip"]) / "pip"), "install"]
+    pip += ["--no-input", "--disable-pip-version-check", "--no-warn-script-location", "--quiet"]
+    pip += ["--no-cache-dir", "--only-binary=:all:", "--find-links", str(incoming)]
+    if request["offline"]:
+        pip.append("--no-index")
+    if (incoming / "constraints.txt").is_file():
+        pip += ["--constraint", str(incoming / "constraints.txt")]
+    return [*pip, f"{incoming / str(request['wheel'])}[{request['extras']}]"]
+
+
+def run(command: list[str], tree: Tree, talk: Talk, failed: str) -> str:
+    """Run a program to its end, or until the workstation hangs up.
+
+    Returns:
+        What it printed.
+
+    Raises:
+        Trouble: it failed, and ``failed`` with the last of what it said; or the connection was cut.
+    """
+    printed = tree.incoming / "printed.txt"
+    with printed.open("wb") as target:
+        try:
+            child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=target,
+                stderr=subprocess.STDOUT,
+                cwd="/",
+                env={**os.environ, "LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"},
+            )
+        except OSError as error:
+            raise Trouble(f"{failed}: {command[0]}: {error.strerror}") from error
+        try:
+            while child.poll() is None:
+                if talk.gone:
+                    raise Trouble("the connection was cut; nothing was replaced")
+                time.sleep(0.05)
+        finally:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+    text = printed.read_text(encoding="utf-8", errors="replace")
+    if child.returncode:
+        raise Trouble(_reason(text, failed, child.returncode))
+    return text
+
+
+def _reason(text: str, failed: str, code: int) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if any(FULL in line for line in lines):
+        return f"{failed}: the disk is full"
+    errors = [line for line in lines if line.startswith(("ERROR:", "Error:", "edgedigits:"))]
+    last = (errors or lines or [f"exit code {code}"])[-1]
+    for word in ("ERROR: ", "Error: ", "edgedigits: "):
+        last = last.removeprefix(word)
+    return f"{failed}: {last[:LONGEST]}"
+
+
+def trim(venv: Path) -> None:
+    """Take away what is only for those who build or test the packages."""
+    for folder, below, files in os.walk(venv / "lib"):
+        for name in [name for name in below if name in TRIMMED_FOLDERS]:
+            shutil.rmtree(Path(folder) / name, ignore_errors=True)
+            below.remove(name)
+        for name in files:
+            if name.endswith(TRIMMED_SUFFIXES):
+                (Path(folder) / name).unlink(missing_ok=True)

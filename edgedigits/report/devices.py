@@ -1,0 +1,77 @@
+"""Lines and documents of what is on devices."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from edgedigits.errors import DeviceError
+from edgedigits.remote.many import Outcome
+
+DIGITS = 12  # of a SHA-256 that is shown
+
+
+def deploy_view(outcomes: Sequence[Outcome]) -> str:
+    """What is in place on each host that answered, a line each; the service's last lines below."""
+    return "\n".join(_host(outcome) for outcome in outcomes if outcome.state is not None)
+
+
+def _host(outcome: Outcome) -> str:
+    state = outcome.state
+    assert state is not None
+    release, service = state["release"], state["service"]
+    if release is None:
+        return f"{outcome.host}: nothing is deployed in {state['prefix']}"
+    parts = [
+        f"release {release['number']}",
+        f"{release.get('model', '?')} {str(release.get('model_sha256', '?'))[:DIGITS]}",
+        f"edgedigits {release.get('edgedigits', '?')}",
+        f"deployed {_when(release.get('deployed'))}",
+        _service(service),
+    ]
+    if not release["proven"]:
+        parts.append("NOT PROVEN: its deploy was cut off; deploy again")
+    others = [str(other["number"]) for other in state["releases"] if other != release]
+    if others:
+        parts.append(f"also there: {', '.join(others)}")
+    lines = [f"{outcome.host}: {', '.join(parts)} ({outcome.seconds:.1f} s)"]
+    lines += [f"  {line}" for line in (service or {}).get("said", [])]
+    return "\n".join(lines)
+
+
+def _service(service: dict[str, Any] | None) -> str:
+    if service is None:
+        return "no service"
+    since = f" since {service['since']}" if service["since"] else ""
+    restarts = f", restarted {service['restarts']} times" if service["restarts"] else ""
+    return f"service {service['state']}{since}{restarts}"
+
+
+def _when(seconds: object) -> str:
+    if not isinstance(seconds, (int, float)):
+        return "?"
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
+def deploy_json(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Each host's outcome as plain values."""
+    return {
+        "hosts": [
+            {
+                "host": outcome.host,
+                "ok": outcome.error is None,
+                "error": outcome.error,
+                "seconds": round(outcome.seconds, 3),
+                "environment_reused": outcome.reused,
+                **(outcome.state or {}),
+            }
+            for outcome in outcomes
+        ]
+    }
+
+
+def require_all(outcomes: Sequence[Outcome]) -> None:
+    """Raise DeviceError where a host failed: its line; of several, one line each."""
+    if failed := [outcome.error for outcome in outcomes if outcome.error is not None]:
+        raise DeviceError("\n".join(failed))
