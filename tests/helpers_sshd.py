@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import shutil
+import socket
 import subprocess
 import sys
 import textwrap
@@ -12,12 +14,18 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from helpers_postgres import free_port
 from helpers_programs import need
 
+from edgedigits.remote.plan import Plan, Wish
+from edgedigits.remote.ssh import Ssh
+
 SECONDS_TO_START = 20
 SITE = next(path for path in map(Path, sys.path) if (path / "numpy").is_dir())
+
+PLAIN = {"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}
 
 # The device's Python: has the test's packages, as one that apt filled has its own.
 PYTHON = f"""\
@@ -64,6 +72,63 @@ class Device:
         path.chmod(0o755)
         return path
 
+    def ssh(self, *options: str) -> Ssh:
+        """How the library reaches it."""
+        return Ssh(self.config, options)
+
+    def plan(self, **fields: Any) -> Plan:
+        """A deploy without a service, of what the test runs."""
+        fields = {"wish": Wish(service=False), "prefix": str(self.prefix), **fields}
+        return Plan(units=str(self.units), **fields)
+
+    @property
+    def units(self) -> Path:
+        """The folder of unit files."""
+        return self.folder / "units"
+
+    @property
+    def current(self) -> str | None:
+        """The number of the release in place; None: none."""
+        link = self.prefix / "current"
+        return link.readlink().name if link.is_symlink() else None
+
+    def edgedigits(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        """Run what is deployed, as the service would."""
+        command = [str(self.prefix / "venv/bin/edgedigits"), *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=PLAIN)
+
+    def works(self) -> bool:
+        """Whether the model in place is read by the environment in place."""
+        model = self.prefix / "models/current/model.tflite"
+        result = self.edgedigits("bench", model, "--rounds", 1, "--json")
+        return result.returncode == 0 and '"latency_us_p50"' in result.stdout
+
+    def forget(self) -> None:
+        """Nothing is deployed any more, but environments stay, which take long to make."""
+        for name in ("current", "venv", "models", "service.json"):
+            (self.prefix / name).unlink(missing_ok=True)
+        shutil.rmtree(self.prefix / "releases", ignore_errors=True)
+
+    def use_systemd(self) -> None:
+        """From now on the device has a systemd: a fake one that really runs units."""
+        self.units.mkdir()
+        for name in ("systemctl", "journalctl"):
+            self.program(
+                name,
+                f"""\
+                #!/bin/sh
+                export FAKE_SYSTEMD={self.folder}/systemd FAKE_UNITS={self.units}
+                exec {sys.executable} {self.folder}/fake/{name} "$@"
+                """,
+            )
+            fake = self.folder / "fake" / name
+            fake.parent.mkdir(exist_ok=True)
+            shutil.copy(Path(__file__).parent / "fake_systemctl.py", fake)
+
+    def systemctl(self, *words: str) -> str:
+        """What the fake systemctl prints."""
+        return subprocess.check_output([self.programs / "systemctl", *words], text=True)
+
     def options(self, *more: str) -> list[str]:
         """What every command against it needs."""
         return ["-F", str(self.config), "--prefix", str(self.prefix), *more]
@@ -95,7 +160,6 @@ def device(
         "PATH": f"{programs}:{os.environ['PATH']}",
         "PIP_NO_DEPS": "1",  # the packages are there, see PYTHON
         "HOME": str(folder),
-        **(environment or {}),
     }
     settings = " ".join(f'"{key}={value}"' for key, value in here.items())
     (folder / "sshd_config").write_text(
@@ -104,7 +168,8 @@ def device(
         f"PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\n"
         f"MaxStartups 100\nSetEnv {settings}\n"
     )
-    Path("/run/sshd").mkdir(exist_ok=True) if os.getuid() == 0 else None
+    if os.getuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)  # where it shuts its unprivileged part in
     log = (folder / "sshd.log").open("wb")
     server = subprocess.Popen([sshd, "-D", "-e", "-f", folder / "sshd_config"], stderr=log)
     config = folder / "ssh_config"
@@ -120,14 +185,14 @@ def device(
         _wait_for(made)
         yield made
     finally:
+        if made.units.is_dir():
+            made.systemctl("stop", "edgedigits.service")
         server.terminate()
         server.wait(10)
         log.close()
 
 
 def _wait_for(made: Device) -> None:
-    import socket
-
     until = time.monotonic() + SECONDS_TO_START
     while True:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", made.port), 1):

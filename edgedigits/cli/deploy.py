@@ -68,7 +68,9 @@ def deploy(
     ] = None,
     mqtt: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="The camera's --mqtt: where it sends what it reads."),
+        typer.Option(
+            metavar="HOST[:PORT]", help="The camera's --mqtt: a broker for what it reads."
+        ),
     ] = None,
     camera_option: Annotated[
         list[str] | None,

@@ -19,10 +19,10 @@ from edgedigits.errors import UsageError
 from edgedigits.progress import SILENT, Progress
 from edgedigits.remote.judging import look, needs_root, require
 from edgedigits.remote.many import Outcome, Say, follow, on_all
-from edgedigits.remote.packages import EXTRAS, Packages, choose_packages
+from edgedigits.remote.packages import EXTRAS, PIP, Packages, choose_packages
 from edgedigits.remote.plan import Plan, check_paths, settled
 from edgedigits.remote.ssh import Ssh, connect, file_list
-from edgedigits.remote.wheels import own_wheel, pip_wheel
+from edgedigits.remote.wheels import own_wheel
 from edgedigits.run import RunFolder
 from edgedigits.zoo import READER
 
@@ -55,7 +55,7 @@ def deploy(
         bundle = _bundle(file, folder, data, data_dir, progress)
         check_signature(bundle, plan.key)
         wheel = own_wheel(folder) if plan.wheel is None else plan.wheel
-        kit = _Kit(plan, ssh, folder, bundle, wheel, pip_wheel(folder))
+        kit = _Kit(plan, ssh, folder, bundle, wheel)
         return on_all(hosts, kit.deploy, progress)
 
 
@@ -87,7 +87,6 @@ class _Kit:
     folder: Path
     bundle: Bundle
     wheel: Path
-    pip: Path
     _fetching: threading.Lock = field(default_factory=threading.Lock)
 
     def deploy(self, host: str, say: Say) -> tuple[dict[str, Any], bool]:
@@ -105,7 +104,7 @@ class _Kit:
             "python": self.ssh.python,
             "environment": packages.name,
             "wheel": packages.wheel.name,
-            "pip": packages.pip.name,
+            "pip": PIP,
             "offline": packages.offline,
             "extras": packages.extras,
             "edgedigits": edgedigits.__version__,
@@ -131,7 +130,6 @@ class _Kit:
             return choose_packages(
                 facts,
                 wheel=self.wheel,
-                pip=self.pip,
                 wheels=plan.wheels,
                 offline=plan.offline,
                 extras=EXTRAS if plan.key is None else f"{EXTRAS},signing",

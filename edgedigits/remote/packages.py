@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from edgedigits.errors import DeviceError, UsageError
-from edgedigits.remote.wheels import CHECKOUT
+from edgedigits.remote.wheels import CHECKOUT, pip_wheel
 from edgedigits.run import file_digest, write_bytes
 
+PIP = "pip-0-py3-none-any.whl"  # its name on the device; pip is run from it, not installed
 EXTRAS = "service"
 OLDEST_GLIBC = 17  # manylinux_2_17, which manylinux2014 is another name of
 
@@ -27,22 +28,24 @@ class Packages:
 
     Attributes:
         name: of the environment that they make; the same for the same packages.
-        wheel, pip: edgedigits and pip. others: what edgedigits needs; empty: from the index.
+        wheel: edgedigits. others: what it needs; empty: from the index.
         offline: whether the others are all that may be used. extras: of edgedigits.
         constraints: versions, as a constraints file.
     """
 
     name: str
     wheel: Path
-    pip: Path
     others: tuple[Path, ...]
     offline: bool
     extras: str
     constraints: str
 
     def files(self, folder: Path) -> dict[str, Path]:
-        """Names and files to send; ``folder`` takes the constraints."""
-        sent = {path.name: path for path in (self.wheel, self.pip, *self.others)}
+        """Names and files to send; ``folder`` takes what is made for it."""
+        pip = folder / PIP
+        if not pip.is_file():
+            write_bytes(pip, pip_wheel(folder).read_bytes())
+        sent = {path.name: path for path in (self.wheel, pip, *self.others)}
         if self.constraints:
             write_bytes(folder / "constraints.txt", self.constraints.encode())
             sent["constraints.txt"] = folder / "constraints.txt"
@@ -53,7 +56,6 @@ def choose_packages(
     facts: Mapping[str, Any],
     *,
     wheel: Path,
-    pip: Path,
     wheels: Path | None = None,
     offline: bool = False,
     extras: str = EXTRAS,
@@ -61,7 +63,7 @@ def choose_packages(
     """What to send to a device with these facts.
 
     Args:
-        wheel, pip: of edgedigits and pip, as :func:`own_wheel` and :func:`pip_wheel` write them.
+        wheel: of edgedigits, as :func:`own_wheel` writes one.
         wheels: a folder of everything it needs; None: fetched where ``offline``, else left to the
             device's own pip.
 
@@ -83,7 +85,6 @@ def choose_packages(
     return Packages(
         name=f"{wheel.name.split('-')[1]}-{key.hexdigest()[:12]}",
         wheel=wheel,
-        pip=pip,
         others=others,
         offline=wheels is not None,
         extras=extras,

@@ -36,7 +36,9 @@ def _host(outcome: Outcome) -> str:
     if others:
         parts.append(f"also there: {', '.join(others)}")
     lines = [f"{outcome.host}: {', '.join(parts)} ({outcome.seconds:.1f} s)"]
-    lines += [f"  {line}" for line in (service or {}).get("said", [])]
+    if service is not None:
+        said = [service["status"]] if service["status"] else []
+        lines += [f"  {line}" for line in (*said, *service["said"])]
     return "\n".join(lines)
 
 

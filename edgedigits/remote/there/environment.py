@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 from edgedigits.remote.there.talking import Talk, Trouble
 from edgedigits.remote.there.tree import READY, Tree, remove, write
 
+POLL = 0.2  # seconds
 LONGEST = 300  # characters of another program's message
 FULL = "No space left on device"
 # Of installed packages, what no program here needs.
@@ -44,9 +45,9 @@ def make_environment(tree: Tree, request: dict[str, Any], talk: Talk) -> None:
     try:
         talk.say(step="making the environment")
         make = [str(request["python"]), "-m", "venv", "--system-site-packages", "--without-pip"]
-        run([*make, str(venv)], tree, talk, "its Python cannot make an environment")
+        run([*make, str(venv)], talk, "its Python cannot make an environment")
         talk.say(step="installing edgedigits")
-        run(_install(venv, tree.incoming, request), tree, talk, "edgedigits cannot be installed")
+        run(_install(venv, tree.incoming, request), talk, "edgedigits cannot be installed")
         trim(venv)
         os.sync()
         write(venv / READY, json.dumps({"schema_version": 1, "environment": name}).encode())
@@ -67,7 +68,7 @@ def _install(venv: Path, incoming: Path, request: dict[str, Any]) -> list[str]:
     return [*pip, f"{incoming / str(request['wheel'])}[{request['extras']}]"]
 
 
-def run(command: list[str], tree: Tree, talk: Talk, failed: str) -> str:
+def run(command: list[str], talk: Talk, failed: str) -> str:
     """Run a program to its end, or until the workstation hangs up.
 
     Returns:
@@ -76,29 +77,29 @@ def run(command: list[str], tree: Tree, talk: Talk, failed: str) -> str:
     Raises:
         Trouble: it failed, and ``failed`` with the last of what it said; or the connection was cut.
     """
-    printed = tree.incoming / "printed.txt"
-    with printed.open("wb") as target:
-        try:
-            child = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=target,
-                stderr=subprocess.STDOUT,
-                cwd="/",
-                env={**os.environ, "LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"},
-            )
-        except OSError as error:
-            raise Trouble(f"{failed}: {command[0]}: {error.strerror}") from error
-        try:
-            while child.poll() is None:
-                if talk.gone:
-                    raise Trouble("the connection was cut; nothing was replaced")
-                time.sleep(0.05)
-        finally:
-            if child.poll() is None:
-                child.kill()
-                child.wait()
-    text = printed.read_text(encoding="utf-8", errors="replace")
+    try:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,  # not a file: the disk may be full
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            env={**os.environ, "LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+    except OSError as error:
+        raise Trouble(f"{failed}: {command[0]}: {error.strerror}") from error
+    try:
+        printed = None
+        while printed is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                printed, _ = child.communicate(timeout=POLL)
+            if talk.gone:
+                raise Trouble("the connection was cut; nothing was replaced")
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+    text = printed.decode("utf-8", "replace")
     if child.returncode:
         raise Trouble(_reason(text, failed, child.returncode))
     return text

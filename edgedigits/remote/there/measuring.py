@@ -20,13 +20,11 @@ def bench(tree: Tree, request: dict[str, Any], talk: Talk) -> None:
     if not python.exists():
         raise Trouble(f"nothing is deployed in {tree.prefix}; run 'edgedigits deploy' first")
     with tempfile.TemporaryDirectory(prefix="edgedigits-bench-") as own:
-        scratch = Tree(Path(own))
-        scratch.incoming.mkdir()
-        talk.receive(scratch.incoming, request["files"])
+        talk.receive(Path(own), request["files"])
         talk.listen()
-        files = [str(scratch.incoming / name) for name in request["models"]]
+        files = [str(Path(own) / name) for name in request["models"]]
         talk.say(step="measuring")
         options = json.dumps({"threads": request["threads"], "rounds": request["rounds"]})
         command = [str(python), "-I", "-m", MODULE, options, *files]
-        printed = run(command, scratch, talk, "the device cannot measure it")
+        printed = run(command, talk, "the device cannot measure it")
         talk.say(done=json.loads(printed.splitlines()[-1]))

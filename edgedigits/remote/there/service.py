@@ -10,8 +10,10 @@ from typing import Any
 from edgedigits.remote.there.talking import Trouble
 from edgedigits.remote.there.tree import UNIT, Tree, make_link
 
-SHOWN = ("ActiveState", "SubState", "Result", "ExecMainStatus", "NRestarts", "MainPID")
-SINCE = "ActiveEnterTimestamp"
+SHOWN = (
+    *("ActiveState", "SubState", "Result", "ExecMainStatus", "NRestarts", "MainPID"),
+    *("ActiveEnterTimestamp", "StatusText"),
+)
 POLL = 0.2  # seconds
 COMMAND_SECONDS = 60
 LINES = 5  # of the journal
@@ -64,31 +66,32 @@ def start(tree: Tree, units: Path, *, settle: float, patience: float) -> str:
             make_link(link, str(tree.link / UNIT))
         systemctl("daemon-reload")
         systemctl("enable", "--quiet", UNIT)
-        systemctl("reset-failed", UNIT)
+        former = show()["MainPID"]
         systemctl("restart", "--no-block", UNIT)
-        return _watch(settle, patience)
+        return _watch(former, settle, patience)
     except Trouble as trouble:
         return str(trouble)
 
 
-def _watch(settle: float, patience: float) -> str:
+def _watch(former: str, settle: float, patience: float) -> str:
     until = time.monotonic() + patience
-    first = ""
+    first = ""  # count of restarts
     running: tuple[str, float] | None = None
     while True:
         now = show()
-        first = first or now["NRestarts"]
-        if now["ActiveState"] == "failed" or now["NRestarts"] != first:
-            return f"the service ended ({_how(now)}){_last_words()}"
-        if now["ActiveState"] == "active" and now["SubState"] == "running":
-            if running is None or running[0] != now["MainPID"]:
-                running = (now["MainPID"], time.monotonic())
-            if time.monotonic() - running[1] >= settle:
-                return ""
-        elif running is not None:
-            return f"the service ended ({_how(now)}){_last_words()}"
+        if now["MainPID"] == "0" or now["MainPID"] != former:  # else it has yet to be stopped
+            first = first or now["NRestarts"]
+            if now["ActiveState"] == "failed" or now["NRestarts"] != first:
+                return f"the service ended ({_how(now)}){_last_words(now)}"
+            if now["ActiveState"] == "active" and now["SubState"] == "running":
+                if running is None:
+                    running = (now["MainPID"], time.monotonic())
+                if now["MainPID"] == running[0] and time.monotonic() - running[1] >= settle:
+                    return ""
+            elif running is not None:
+                return f"the service ended ({_how(now)}){_last_words(now)}"
         if time.monotonic() > until + (settle if running else 0):
-            return f"the service is not ready after {patience:.0f} s{_last_words()}"
+            return f"the service is not ready after {patience:.0f} s{_last_words(now)}"
         time.sleep(POLL)
 
 
@@ -99,16 +102,17 @@ def _how(now: dict[str, str]) -> str:
     return now["SubState"] or now["ActiveState"]
 
 
-def _last_words() -> str:
+def _last_words(now: dict[str, str]) -> str:
     lines = journal()
     ours = [line for line in lines if line.startswith("edgedigits:")]
-    return f": {(ours or lines)[-1].removeprefix('edgedigits: ')}" if lines else ""
+    text = (ours or lines or [now["StatusText"]])[-1].removeprefix("edgedigits: ")
+    return f": {text}" if text else ""
 
 
 def show() -> dict[str, str]:
     """The service's state, as systemd shows it."""
-    found = dict.fromkeys((*SHOWN, SINCE), "")
-    for line in systemctl("show", UNIT, f"--property={','.join((*SHOWN, SINCE))}").splitlines():
+    found = dict.fromkeys(SHOWN, "")
+    for line in systemctl("show", UNIT, f"--property={','.join(SHOWN)}").splitlines():
         key, _, value = line.partition("=")
         if key in found:
             found[key] = value
@@ -138,9 +142,15 @@ def service_state() -> dict[str, Any]:
     try:
         now = show()
     except Trouble:
-        return {"state": "unknown", "since": "", "restarts": None, "said": []}
+        return {"state": "unknown", "since": "", "restarts": None, "status": "", "said": []}
     text = now["ActiveState"]
     if now["SubState"] not in ("", "running", text):
         text += f" ({now['SubState']})"
     restarts = int(now["NRestarts"]) if now["NRestarts"].isdigit() else None
-    return {"state": text, "since": now[SINCE], "restarts": restarts, "said": journal()}
+    return {
+        "state": text,
+        "since": now["ActiveEnterTimestamp"],
+        "restarts": restarts,
+        "status": now["StatusText"],
+        "said": journal(),
+    }

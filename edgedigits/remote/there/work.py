@@ -87,7 +87,7 @@ def _prepare(tree: Tree, request: dict[str, Any], talk: Talk) -> Path:
         place.append(str(made / "models"))
         if request.get("key"):
             place.append(str(tree.incoming / str(request["key"])))
-        placed = json.loads(run(place, tree, talk, "the bundle was refused").splitlines()[-1])
+        placed = json.loads(run(place, talk, "the bundle was refused").splitlines()[-1])
         current = tree.current()
         facts = {
             "edgedigits": request["edgedigits"],
