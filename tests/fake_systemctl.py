@@ -9,7 +9,7 @@ and ``FAKE_UNITS`` the folder of unit files. What it enforces, after systemd's o
   ``activating`` until ``READY=1`` came from it.
 - Without ``WATCHDOG=1`` in time it is killed; what ends is started again after ``RestartSec=``, and
   ``NRestarts`` counts.
-- ``restart --no-block`` returns at once; ``stop`` sends SIGTERM, and SIGKILL after a while.
+- ``start --no-block`` returns at once; ``stop`` sends SIGTERM, and SIGKILL after a while.
 """
 
 from __future__ import annotations
@@ -244,9 +244,16 @@ def systemctl(words: list[str]) -> int:
     if verb == "stop":
         stop(unit)
         return 0
-    if verb == "restart":
+    if verb == "reset-failed":
+        now = state(unit)
+        if now["ActiveState"] == "failed":
+            now |= {"ActiveState": "inactive", "SubState": "dead", "Result": "success"}
+        (STATE / f"{unit}.json").write_text(json.dumps({**now, "NRestarts": 0}))
+        return 0
+    if verb == "start":
         assert "--no-block" in options
-        in_background("restart-now", unit)
+        if state(unit)["ActiveState"] not in ("active", "activating"):
+            in_background("start-now", unit)
         return 0
     sys.stderr.write(f"Unknown command verb {verb}.\n")
     return 1
@@ -259,8 +266,7 @@ def main() -> int:
         if (STATE / "journal").exists():
             print("\n".join((STATE / "journal").read_text().splitlines()[-5:]))
         return 0
-    if words[0] == "restart-now":
-        stop(words[1])
+    if words[0] == "start-now":
         Supervisor(words[1]).run()
         return 0
     return systemctl(words)

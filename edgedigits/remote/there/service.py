@@ -66,31 +66,28 @@ def start(tree: Tree, units: Path, *, settle: float, patience: float) -> str:
             make_link(link, str(tree.link / UNIT))
         systemctl("daemon-reload")
         systemctl("enable", "--quiet", UNIT)
-        former = show()["MainPID"]
-        systemctl("restart", "--no-block", UNIT)
-        return _watch(former, settle, patience)
+        systemctl("stop", UNIT)  # so that nothing seen from here on is of the one before
+        systemctl("reset-failed", UNIT)
+        systemctl("start", "--no-block", UNIT)
+        return _watch(settle, patience)
     except Trouble as trouble:
         return str(trouble)
 
 
-def _watch(former: str, settle: float, patience: float) -> str:
+def _watch(settle: float, patience: float) -> str:
     until = time.monotonic() + patience
-    first = ""  # count of restarts
-    running: tuple[str, float] | None = None
+    since: float | None = None
     while True:
         now = show()
-        if now["MainPID"] == "0" or now["MainPID"] != former:  # else it has yet to be stopped
-            first = first or now["NRestarts"]
-            if now["ActiveState"] == "failed" or now["NRestarts"] != first:
-                return f"the service ended ({_how(now)}){_last_words(now)}"
-            if now["ActiveState"] == "active" and now["SubState"] == "running":
-                if running is None:
-                    running = (now["MainPID"], time.monotonic())
-                if now["MainPID"] == running[0] and time.monotonic() - running[1] >= settle:
-                    return ""
-            elif running is not None:
-                return f"the service ended ({_how(now)}){_last_words(now)}"
-        if time.monotonic() > until + (settle if running else 0):
+        if now["ActiveState"] == "active" and now["SubState"] == "running":
+            since = time.monotonic() if since is None else since
+            if time.monotonic() - since >= settle:
+                return ""
+        elif since is not None or now["ActiveState"] == "failed":
+            return f"the service ended ({_how(now)}){_last_words(now)}"
+        if now["NRestarts"] not in ("", "0"):
+            return f"the service ended ({_how(now)}){_last_words(now)}"
+        if time.monotonic() > until + (settle if since is not None else 0):
             return f"the service is not ready after {patience:.0f} s{_last_words(now)}"
         time.sleep(POLL)
 
