@@ -6,6 +6,7 @@ import contextlib
 import getpass
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from edgedigits.remote.plan import Plan, Wish
 from edgedigits.remote.ssh import Ssh
 
 SECONDS_TO_START = 20
+SECONDS_TO_END = 90
 SITE = next(path for path in map(Path, sys.path) if (path / "numpy").is_dir())
 
 PLAIN = {"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -102,6 +104,30 @@ class Device:
         model = self.prefix / "models/current/model.tflite"
         result = self.edgedigits("bench", model, "--rounds", 1, "--json")
         return result.returncode == 0 and '"latency_us_p50"' in result.stdout
+
+    def processes(self) -> list[int]:
+        """All that runs on the device for those who logged in, orphans too."""
+        mine = f"HOME={self.folder}\0".encode()
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with contextlib.suppress(OSError):
+                    if mine in (entry / "environ").read_bytes():
+                        found.append(int(entry.name))
+        return found
+
+    def cut_power(self) -> None:
+        """All of it is gone at once, and so is every connection."""
+        for pid in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def wait_until_idle(self) -> None:
+        """Wait until nothing runs on the device any more."""
+        until = time.monotonic() + SECONDS_TO_END
+        while self.processes():
+            assert time.monotonic() < until
+            time.sleep(0.05)
 
     def forget(self) -> None:
         """Nothing is deployed any more, but environments stay, which take long to make."""

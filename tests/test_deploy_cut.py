@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import random
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +18,6 @@ from edgedigits.remote.ssh import hang_up
 
 pytestmark = pytest.mark.slow
 
-LONG = 60.0
 MOMENTS = 3
 
 
@@ -31,31 +27,6 @@ def pi(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Iterator[Devic
         (outcome,) = deploy(["pi"], bundle, made.plan(), ssh=made.ssh())
         assert outcome.error is None, outcome.error
         yield made
-
-
-def children(pid: int) -> list[int]:
-    """All processes below one, the nearest first."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            if entry.name.isdigit() and f"PPid:\t{pid}\n" in (entry / "status").read_text():
-                found.append(int(entry.name))
-    return [*found, *(below for child in found for below in children(child))]
-
-
-def power_cut(pi: Device) -> None:
-    """Everything that runs on the device for us is gone at once."""
-    for pid in children(pi.server.pid):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
-def idle(pi: Device) -> None:
-    """Wait until nothing runs on the device any more."""
-    until = time.monotonic() + LONG
-    while children(pi.server.pid):
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 class AtStep:
@@ -82,13 +53,13 @@ def left(pi: Device) -> list[str]:
 @pytest.mark.parametrize("cut", ["connection", "power"])
 def test_cut_while_it_is_verified_leaves_the_old_one(pi: Device, cut: str) -> None:
     before = pi.current
-    act = hang_up if cut == "connection" else lambda: power_cut(pi)
+    act = hang_up if cut == "connection" else pi.cut_power
     progress = AtStep("verifying", act)
     (outcome,) = deploy(["pi"], "mnist-16k", pi.plan(), ssh=pi.ssh(), progress=progress)
     assert progress.done
     assert outcome.error is not None
     assert outcome.error.startswith("pi: the connection was cut")
-    idle(pi)
+    pi.wait_until_idle()
     assert pi.current == before
     assert pi.works()
     if cut == "connection":
@@ -103,7 +74,7 @@ def test_cut_while_the_environment_is_made_leaves_the_old_one(pi: Device, bundle
     (outcome,) = deploy(["pi"], bundle, options, ssh=pi.ssh(), progress=progress)
     assert progress.done
     assert outcome.error is not None
-    idle(pi)
+    pi.wait_until_idle()
     assert pi.current == before
     assert sorted(path.name for path in (pi.prefix / "venvs").iterdir()) == venvs
     assert left(pi) == []
@@ -125,7 +96,7 @@ def test_cut_after_the_switch_began_ends_with_the_new_one(pi: Device) -> None:
     progress = AtStep("switching", hang_up)
     (outcome,) = deploy(["pi"], "mnist-16k", pi.plan(), ssh=pi.ssh(), progress=progress)
     assert progress.done
-    idle(pi)
+    pi.wait_until_idle()
     (seen,) = status(["pi"], pi.plan(), ssh=pi.ssh())
     assert seen.state is not None
     assert seen.state["release"]["model"] == "mnist-16k"
@@ -148,14 +119,14 @@ def test_the_workstation_killed_without_a_word_is_not_waited_for(pi: Device) -> 
             message = connection.read()  # type: ignore[attr-defined]
         time.sleep(0.5)
         assert pi.current == before
-        power_cut(pi)
+        pi.cut_power()
         return {}
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("edgedigits.remote.deploying.follow", silent)
         deploy(["pi"], "mnist-8k", pi.plan(), ssh=pi.ssh())
     assert many.follow is not silent
-    idle(pi)
+    pi.wait_until_idle()
     assert pi.current == before
     assert pi.works()
 
@@ -173,11 +144,11 @@ def test_killed_at_random_moments_of_deploy_and_rollback(pi: Device, bundle: Pat
         assert [outcome.error for outcome in job()] == [None]
         whole = time.monotonic() - began
         for _ in range(MOMENTS):
-            timer = threading.Timer(rng.uniform(0.1, whole), power_cut, [pi])
+            timer = threading.Timer(rng.uniform(0.1, whole), pi.cut_power)
             timer.start()
             job()
             timer.join()
-            idle(pi)
+            pi.wait_until_idle()
             assert pi.works()
             assert pi.current is not None
     (outcome,) = bring()
