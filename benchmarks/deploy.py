@@ -2,10 +2,10 @@
 
     python benchmarks/deploy.py [--rounds 3]
 
-A real sshd with a real virtual environment of this machine's Python; the wheels of the plain install
-are fetched once by pip and brought along, as for a device without a network. The systemd that starts
-the service is the tests' fake one, which really runs it, on a stream of one page of digits. Writes
-``benchmarks/results/deploy.json``.
+A real sshd with a real virtual environment of this machine's Python; the wheels of the plain
+install are fetched once by pip and brought along, as for a device without a network. The systemd
+that starts the service is the tests' fake one, which really runs it, on a stream of one page of
+digits. Writes ``benchmarks/results/deploy.json``.
 """
 
 from __future__ import annotations

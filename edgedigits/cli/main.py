@@ -10,6 +10,7 @@ import typer
 
 from edgedigits import __version__
 from edgedigits.cli.bundle import bundle, verify
+from edgedigits.cli.collect import collect
 from edgedigits.cli.data import data_app
 from edgedigits.cli.demo import demo
 from edgedigits.cli.deploy import deploy
@@ -72,6 +73,7 @@ app.command("bench")(bench)
 app.command("bundle")(bundle)
 app.command("verify")(verify)
 app.command("deploy")(deploy)
+app.command("collect")(collect)
 app.command("reproduce")(reproduce)
 app.command("recognise")(recognise)
 app.command("camera")(camera)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from edgedigits.errors import DeviceError
+from edgedigits.remote.collecting import Collected
 from edgedigits.remote.many import Outcome
 
 DIGITS = 12  # of a SHA-256 that is shown
@@ -75,5 +78,29 @@ def deploy_json(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 def require_all(outcomes: Sequence[Outcome]) -> None:
     """Raise DeviceError where a host failed: its line; of several, one line each."""
-    if failed := [outcome.error for outcome in outcomes if outcome.error is not None]:
+    _require([outcome.error for outcome in outcomes])
+
+
+def collect_view(found: Sequence[Collected], out: Path) -> str:
+    """What came from each host that answered, a line each."""
+    return "\n".join(
+        f"{one.host}: {one.found} crops, {one.new} of them new, now in {out}"
+        + (f"; {one.removed} removed there" if one.removed else "")
+        for one in found
+        if one.error is None
+    )
+
+
+def collect_json(found: Sequence[Collected], out: Path) -> dict[str, Any]:
+    """What came from each host, as plain values."""
+    return {"folder": str(out), "hosts": [{**asdict(one), "ok": not one.error} for one in found]}
+
+
+def require_collected(found: Sequence[Collected]) -> None:
+    """Raise DeviceError where a host failed: its line; of several, one line each."""
+    _require([one.error for one in found])
+
+
+def _require(errors: Sequence[str | None]) -> None:
+    if failed := [error for error in errors if error is not None]:
         raise DeviceError("\n".join(failed))
