@@ -69,7 +69,9 @@ def standard_frame() -> U8:
     assert digits.labels is not None
     frame = np.full((HEIGHT, WIDTH), PAPER, np.float32)
     for label in range(ROWS * COLUMNS):
-        image = digits.images[int(np.flatnonzero(digits.labels == label)[0])]
+        members = digits.images[digits.labels == label].astype(np.float32)
+        typical = ((members - members.mean(axis=0)) ** 2).sum(axis=(1, 2)).argmin()
+        image = members[typical].astype(np.uint8)
         large = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
         ink = np.clip((large.astype(np.float32) - 100) / 80, 0, 1)
         row, column = divmod(label, COLUMNS)

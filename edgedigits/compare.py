@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgedigits.bench import DeviceSpeed, device_speeds
 from edgedigits.camera_check import check_camera, found_scenes
 from edgedigits.convert.recipes import RECIPES, SLIM, SOURCES, recipe_of_variant
 from edgedigits.data.split import stratified_sample
@@ -46,6 +47,7 @@ class ComparisonRow:
         pareto: whether no other row is as small and as accurate, and better in one.
         note: what the reader should know about this row.
         camera_f1: of readings of synthetic camera frames, 0 to 1; None: not tried.
+        devices: what the very same file did on devices, by ``bench --host``.
     """
 
     run: str
@@ -68,6 +70,7 @@ class ComparisonRow:
     pareto: bool
     note: str = ""
     camera_f1: float | None = None
+    devices: tuple[DeviceSpeed, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +143,11 @@ def compare(
     camera = _camera(classifiers, part, scenes, progress)
     references = {run.path: e for run, e in evaluations if e.variant == REFERENCE}
     rows = [
-        replace(_row(run, evaluation, references.get(run.path), speed), camera_f1=f1)
+        replace(
+            _row(run, evaluation, references.get(run.path), speed),
+            camera_f1=f1,
+            devices=device_speeds(run, file_digest(evaluation.file), threads),
+        )
         for (run, evaluation), speed, f1 in zip(evaluations, latencies, camera, strict=True)
     ]
     on_line = pareto_line([(row.bytes, row.accuracy) for row in rows])

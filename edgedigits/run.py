@@ -12,6 +12,7 @@ Each step of the work reads and writes named files of one folder::
       exports/VARIANT.tflite  and VARIANT-slim.json beside VARIANT-slim.tflite;
                           VARIANT_model.c and VARIANT_model.h, with --c-array
       evaluations/VARIANT.json
+      devices/HOST.json    what 'bench --host' measured there
       diagnosis/           diagnosis.json and pictures
       report/              pictures and report.html
       shrink/              what searches for the smallest file keep; shrink.json the last result
@@ -94,6 +95,11 @@ class RunFolder:
     def diagnosis(self) -> Path:
         """Folder of what ``diagnose`` found."""
         return self.path / "diagnosis"
+
+    @property
+    def devices(self) -> Path:
+        """Folder of what ``bench --host`` brought home, ``HOST.json`` each."""
+        return self.path / "devices"
 
     def model_file(self, source: str = "model") -> Path:
         """``SOURCE.keras``; source is ``model``, ``pruned`` or ``channels``."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgedigits.cli.common import DATA_HELP, DataDirOption, JsonOption, print_json, progress, stdout
 from edgedigits.errors import UsageError
+
+if TYPE_CHECKING:
+    from edgedigits.remote.ssh import Ssh
 
 HostsArgument = Annotated[
     list[str], typer.Argument(metavar="HOST", help="As in 'ssh HOST': pi, pi@10.0.0.5, an alias.")
@@ -189,3 +192,30 @@ def _named(text: str) -> tuple[str, str]:
     if not (name and equals and file):
         raise UsageError(f"--credential {text}: must be like mqtt=/etc/edgedigits/mqtt.txt")
     return name, file
+
+
+def bench_on_hosts(
+    hosts: list[str],
+    files: list[Path],
+    ssh: Ssh,
+    prefix: str,
+    threads: list[int],
+    rounds: int,
+    *,
+    as_json: bool,
+) -> None:
+    """What ``bench --host`` does."""
+    from edgedigits.remote.benching import bench_on
+    from edgedigits.report.devices import device_bench_json, device_bench_rows, require_all
+
+    with progress() as shown:
+        found = bench_on(
+            hosts, files, ssh=ssh, prefix=prefix, threads=threads, rounds=rounds, progress=shown
+        )
+        for path in dict.fromkeys(path for one in found for path in one.saved):
+            shown.say(f"written: {path}")
+    if as_json:
+        print_json(device_bench_json(found))
+    elif any(one.outcome.state is not None for one in found):
+        stdout().print(device_bench_rows(found))
+    require_all([one.outcome for one in found])

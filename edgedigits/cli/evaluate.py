@@ -17,6 +17,14 @@ from edgedigits.cli.common import (
     progress,
     stdout,
 )
+from edgedigits.cli.deploy import (
+    OPT,
+    ConfigOption,
+    PrefixOption,
+    PythonOption,
+    SshOption,
+    bench_on_hosts,
+)
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help=FILE_HELP)]
 
@@ -223,17 +231,38 @@ def bench(
         list[int] | None, typer.Option(help="Processor threads; may be given several times.")
     ] = None,
     rounds: Annotated[int, typer.Option(help="Turns of each file.")] = 20,
+    host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST",
+            help="Measure there, by what 'edgedigits deploy' put there; repeat for several.",
+        ),
+    ] = None,
+    prefix: PrefixOption = OPT,
+    ssh_config: ConfigOption = None,
+    ssh_option: SshOption = None,
+    python: PythonOption = "python3",
     as_json: JsonOption = False,
 ) -> None:
-    """Latency of .tflite files on this machine, one picture at a time: p50 and p95.
+    """Latency of .tflite files, one picture at a time: p50 and p95, on this machine or on devices.
+
+    On a device also frames a second, memory and temperature; for files of a run they are kept in
+    RUN/devices, where 'compare' finds them.
 
     Example: edgedigits bench runs/a/exports/int8.tflite --threads 1 --threads 2
     """
-    from edgedigits.bench import bench_files
     from edgedigits.device.bundle.opening import resolve_model
-    from edgedigits.report.conversion import latency_json, latency_rows
 
     found = [resolve_model(file) for file in files]
+    if host:
+        from edgedigits.remote.ssh import Ssh
+
+        ssh = Ssh(ssh_config, ssh_option or (), python)
+        bench_on_hosts(host, found, ssh, prefix, threads or [1], rounds, as_json=as_json)
+        return
+    from edgedigits.bench import bench_files
+    from edgedigits.report.conversion import latency_json, latency_rows
+
     result = bench_files(found, threads=threads or [1], rounds=rounds)
     if as_json:
         print_json(latency_json(result))

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from edgedigits.errors import DeviceError
+from edgedigits.remote.benching import DeviceBench
 from edgedigits.remote.collecting import Collected
 from edgedigits.remote.many import Outcome
+from edgedigits.report.rows import NOTHING, Column, Table, count, number
 
 DIGITS = 12  # of a SHA-256 that is shown
 
@@ -104,3 +106,61 @@ def require_collected(found: Sequence[Collected]) -> None:
 def _require(errors: Sequence[str | None]) -> None:
     if failed := [error for error in errors if error is not None]:
         raise DeviceError("\n".join(failed))
+
+
+def device_bench_rows(found: Sequence[DeviceBench]) -> Table:
+    """A row a host, file and number of threads."""
+    return Table(
+        title="On devices, one picture at a time; fps: 640×480 frames of ten digits",
+        columns=(
+            Column("host", right=False),
+            Column("file", right=False),
+            Column("threads"),
+            Column("p50 µs"),
+            Column("p95 µs"),
+            Column("fps"),
+            Column("memory MB"),
+            Column("°C"),
+        ),
+        rows=tuple(
+            (
+                one.outcome.host,
+                file["file"],
+                count(row["threads"]),
+                number(row["latency_us_p50"], 1),
+                number(row["latency_us_p95"], 1),
+                NOTHING if file["fps"] is None else number(file["fps"], 1),
+                NOTHING
+                if (peak := one.outcome.state["peak_bytes"]) is None
+                else f"{peak / 1e6:.0f}",
+                number(one.outcome.state["temperature_after"], 1),
+            )
+            for one in found
+            if one.outcome.state is not None
+            for file in one.outcome.state["files"]
+            for row in file["rows"]
+        ),
+        keys=3,
+    )
+
+
+def _megabytes(size: int | None) -> str:
+    return NOTHING if size is None else f"{size / 1e6:.0f}"
+
+
+def device_bench_json(found: Sequence[DeviceBench]) -> dict[str, Any]:
+    """What each host measured, as plain values."""
+    return {
+        "hosts": [
+            {
+                "ok": one.outcome.error is None,
+                "error": one.outcome.error,
+                "seconds": round(one.outcome.seconds, 3),
+                "saved": [str(path) for path in one.saved],
+                **{key: value for key, value in (one.outcome.state or {}).items() if key != "host"},
+                "device": (one.outcome.state or {}).get("host"),
+                "host": one.outcome.host,
+            }
+            for one in found
+        ]
+    }

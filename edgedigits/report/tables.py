@@ -12,6 +12,7 @@ from edgedigits.compare import Comparison, ComparisonRow
 from edgedigits.device.metadata import Rejection
 from edgedigits.evaluate import Evaluation
 from edgedigits.metrics import Average, ClassificationReport, ClassScore
+from edgedigits.report.device_columns import device_cells, device_columns
 from edgedigits.report.reading import by_run, reading
 from edgedigits.report.rows import (
     NOTHING,
@@ -188,12 +189,14 @@ def comparison_rows(comparison: Comparison) -> Table:
             *(run_column if several else ()),
             *_COMPARISON_COLUMNS,
             *((_CAMERA_COLUMN,) if camera else ()),
+            *device_columns(comparison.rows),
         ),
         rows=tuple(
             (
                 *((name,) if several else ()),
                 *_comparison_cells(row),
                 *((percent(row.camera_f1, 1),) if camera else ()),
+                *device_cells(row, comparison.rows),
             )
             for name, row in ordered
         ),

@@ -49,6 +49,7 @@ def make_environment(tree: Tree, request: dict[str, Any], talk: Talk) -> None:
         talk.say(step="installing edgedigits")
         run(_install(venv, tree.incoming, request), talk, "edgedigits cannot be installed")
         trim(venv)
+        _compile(venv, talk)
         os.sync()
         write(venv / READY, json.dumps({"schema_version": 1, "environment": name}).encode())
     except BaseException:
@@ -60,12 +61,22 @@ def _install(venv: Path, incoming: Path, request: dict[str, Any]) -> list[str]:
     """Pip from its own wheel: the environment stays without it, and needs no python3-venv."""
     pip = [str(venv / "bin/python"), "-I", str(incoming / str(request["pip"]) / "pip"), "install"]
     pip += ["--no-input", "--disable-pip-version-check", "--no-warn-script-location", "--quiet"]
-    pip += ["--no-cache-dir", "--only-binary=:all:", "--find-links", str(incoming)]
+    pip += ["--no-cache-dir", "--no-compile", "--only-binary=:all:", "--find-links", str(incoming)]
     if request["offline"]:
         pip.append("--no-index")
     if (incoming / "constraints.txt").is_file():
         pip += ["--constraint", str(incoming / "constraints.txt")]
     return [*pip, f"{incoming / str(request['wheel'])}[{request['extras']}]"]
+
+
+def _compile(venv: Path, talk: Talk) -> None:
+    """Compile once what is left, because the service's user may not write it down."""
+    command = [str(venv / "bin/python"), "-I", "-m", "compileall", "-q", "-j", "0"]
+    try:
+        run([*command, str(venv / "lib")], talk, "not compiled")
+    except Trouble:  # a file for another Python among them does no harm
+        if talk.gone:
+            raise
 
 
 def run(command: list[str], talk: Talk, failed: str) -> str:
