@@ -11,6 +11,7 @@ digits. Writes ``benchmarks/results/deploy.json``.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import tempfile
@@ -52,7 +53,7 @@ class Steps:
 
     def seconds(self, ended: float) -> dict[str, float]:
         """How long each step took."""
-        ends = [at for _, at in self.times[1:]] + [ended]
+        ends = [at for _, at in self.times[1:]] + [ended] * bool(self.times)
         return {name: end - at for (name, at), end in zip(self.times, ends, strict=True)}
 
 
@@ -146,10 +147,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--wheels", type=Path, help="a folder that holds them already")
     arguments = parser.parse_args()
+    load = os.getloadavg()[0]  # of this machine, before: others' work makes all of it slower
     document = {
         "command": f"python benchmarks/deploy.py --rounds {arguments.rounds}",
         **measure(arguments.rounds, arguments.wheels),
         "largest_bytes": LARGEST,
+        "load": load,
         "versions": package_versions("ai-edge-litert", "opencv-python-headless", "numpy", "pip"),
         "host": host_facts(),
     }
