@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from render_calibration import calibration_clipping, calibration_sets, diagnose_speed
+from render_deploy import deploy, kills
 from render_inspect import fuzz_inspect, inspect_speed
 from render_ladder import ablations, ladder, measured_on
 from render_peers import peers
@@ -34,6 +35,7 @@ PAGE = DOCS / "benchmarks.md"
 LADDER_PAGE = DOCS / "ladder.md"
 CALIBRATION_PAGE = DOCS / "calibration.md"
 SERVICE_PAGE = DOCS / "service.md"
+DEPLOY_PAGE = DOCS / "deploy.md"
 REFERENCE_PAGE = DOCS / "reference-systems.md"
 
 Document = dict[str, Any]
@@ -306,6 +308,7 @@ PAGES: dict[Path, Renderers] = {
     LADDER_PAGE: {"ladder": ladder, "ablations": ablations},
     CALIBRATION_PAGE: CALIBRATION,
     SERVICE_PAGE: {"hostile-requests": hostile_requests},
+    DEPLOY_PAGE: {"deploy": deploy, "deploy-kills": kills},
 }
 
 
