@@ -21,11 +21,11 @@ from typing import Any
 
 import cv2
 
+from edgedigits.data.crops import INDEX
 from edgedigits.device.reading import U8
 from edgedigits.errors import UsageError
 from edgedigits.run import write_bytes, writing
 
-INDEX = "index.jsonl"
 ROOM = 0.9  # of the limit that is left used after deleting, so that it is not done for each crop
 
 _NAME = re.compile(r"unsure-(\d{8})-(crop|cut)\.png")

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedigits.data.crop_labels import BEYOND
 from edgedigits.data.dataset import DataSet, Pictures
 from edgedigits.device.finder.hypotheses import VISIBLE, Hypothesis
 from edgedigits.device.reading import DIGITS, SEVERAL, Box
@@ -28,7 +29,7 @@ from edgedigits.scoring import overlap
 from edgedigits.styles import other_styles
 from edgedigits.wear import worn
 
-NOT_A_DIGIT, NAMES = DIGITS, ("not a digit", "several digits")
+NOT_A_DIGIT, NAMES = DIGITS, BEYOND
 NEGATIVES, SCENES = 30_000, 3_000
 SAME, OTHER = 0.7, 0.35  # overlap with a true box from which, and up to which, the label is clear
 UPRIGHT = 1.8  # height to width from which on a stroke can look like a 1

@@ -24,7 +24,8 @@ JsonOption = Annotated[
 ]
 DATA_HELP = (
     "digits, mnist, fashion-mnist, or a path: .csv, .npz, a folder of IDX files, a folder with "
-    "train.csv (and test.csv), a folder with one sub-folder of pictures a class."
+    "train.csv (and test.csv), a folder of labelled crops, a folder with one sub-folder of "
+    "pictures a class."
 )
 DataOption = Annotated[str, typer.Option("--data", metavar="DATA", help=DATA_HELP)]
 DataDirOption = Annotated[

@@ -19,6 +19,7 @@ from edgedigits.cli.doctor import doctor
 from edgedigits.cli.evaluate import bench, compare, evaluate, inspect, predict
 from edgedigits.cli.export import calibrate, export
 from edgedigits.cli.importing import import_model
+from edgedigits.cli.label import label
 from edgedigits.cli.models import models
 from edgedigits.cli.prune import prune
 from edgedigits.cli.recognise import camera, recognise
@@ -78,6 +79,7 @@ app.command("reproduce")(reproduce)
 app.command("recognise")(recognise)
 app.command("camera")(camera)
 app.command("doctor")(doctor)
+app.command("label")(label)
 
 
 def run() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgedigits.data.builtin import DIGITS_FILE, load_digits
+from edgedigits.data.crops import holds_crops, load_crops
 from edgedigits.data.csv import holds_csv, load_csv, load_csv_folder
 from edgedigits.data.dataset import DataSet
 from edgedigits.data.download import REMOTE_SETS, download_folder, find_remote, load_remote
@@ -19,8 +20,8 @@ from edgedigits.progress import SILENT, Progress
 
 NAMES = ("digits", *REMOTE_SETS)
 PATHS = (
-    ".csv, .npz, a folder of IDX files, a folder with train.csv (and test.csv), or a folder with "
-    "one sub-folder of pictures a class"
+    ".csv, .npz, a folder of IDX files, a folder with train.csv (and test.csv), a folder of "
+    "labelled crops, or a folder with one sub-folder of pictures a class"
 )
 
 
@@ -32,9 +33,9 @@ def load_data(data: str, *, data_dir: Path | None = None, progress: Progress = S
 
     Args:
         data: ``digits``, ``mnist``, ``fashion-mnist``, or a path: ``.csv``, ``.npz``, a folder of
-            IDX files, a folder with ``train.csv`` (and ``test.csv``), a folder with one sub-folder
-            of pictures a class; a folder that is several of these is the first. A name goes before
-            a path; a folder of the same name is meant by ``./mnist``.
+            IDX files, a folder with ``train.csv`` (and ``test.csv``), a folder of labelled crops, a
+            folder with one sub-folder of pictures a class; a folder that is several of these is
+            the first. A name goes before a path; a folder of the same name is meant by ``./mnist``.
         data_dir: where ``mnist`` and ``fashion-mnist`` lie or are downloaded to; by default the
             user's cache folder.
         progress: told of downloads and of pictures read.
@@ -53,6 +54,8 @@ def load_data(data: str, *, data_dir: Path | None = None, progress: Progress = S
             return load_idx_folder(path, data)
         if holds_csv(path):
             return load_csv_folder(path, data)
+        if holds_crops(path):
+            return load_crops(path, data, progress)
         return load_folder(path, data, progress)
     if not path.is_file():
         raise UsageError(_unknown(data))
