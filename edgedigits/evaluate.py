@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedigits.data.crop_labels import NAMES as CROP_NAMES
+from edgedigits.data.crops import CropSet, for_classes
 from edgedigits.data.dataset import DataSet, Pictures
 from edgedigits.data.registry import NAMES, load_data
 from edgedigits.data.split import stratified_sample, with_test
@@ -209,6 +211,9 @@ def evaluate_file(
         data, recorded = _data_trained_on(classifier)
         data_dir = recorded if data_dir is None else data_dir
     dataset = load_data(data, data_dir=data_dir, progress=progress)
+    if isinstance(dataset, CropSet):
+        labels = None if classifier.metadata is None else classifier.metadata.labels
+        dataset = for_classes(dataset, labels or CROP_NAMES[: classifier.classes])
     part = take_at_most(choose_part(dataset, classifier, split), limit)
     progress.update("evaluate", 0, None, f"{len(part.pictures):,} pictures")
     return evaluate(classifier, part), part

@@ -7,6 +7,7 @@ Each step of the work reads and writes named files of one folder::
       split.json           indices of the validation (and held-out test) pictures
       model.keras          the float model; pruned.keras and channels.keras beside it
       history.json         loss and accuracy by epoch
+      crops.npz            crops that the model was fine-tuned on
       calibration.json     the calibration set: indices, class counts, method, seed, digest
       edgetpu/VARIANT_edgetpu.tflite  compiled for an Edge TPU, with the compiler's log
       exports/VARIANT.tflite  and VARIANT-slim.json beside VARIANT-slim.tflite;
@@ -70,6 +71,11 @@ class RunFolder:
     def history_file(self) -> Path:
         """``history.json``."""
         return self.path / "history.json"
+
+    @property
+    def crops_file(self) -> Path:
+        """``crops.npz``."""
+        return self.path / "crops.npz"
 
     @property
     def calibration_file(self) -> Path:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedigits.data.crops import CropSet, for_classes
 from edgedigits.data.dataset import DataSet, Pictures
 from edgedigits.data.registry import NAMES, load_data
 from edgedigits.data.split import hold_out, with_test
 from edgedigits.errors import DataError, RunError
 from edgedigits.progress import SILENT, Progress
 from edgedigits.run import RunFolder, read_json, write_json
+from edgedigits.run_crops import RunCrops, joined, load_run_crops
 
 Indices = NDArray[np.int64]
 
@@ -61,6 +63,8 @@ class RunData:
         train_indices: int64, where each picture of ``train`` stands in the source's training part.
         class_names: one name a class.
         notes: what the user should know, one sentence each.
+        crops: what a fine-tuned model learnt beside; those of ``crops.train`` are the last pictures
+            of ``train``, and of the source's training part. None: there are none.
     """
 
     dataset: DataSet
@@ -70,6 +74,7 @@ class RunData:
     train_indices: Indices
     class_names: tuple[str, ...]
     notes: tuple[str, ...]
+    crops: RunCrops | None = None
 
 
 def choose_split(dataset: DataSet, fraction: float, seed: int) -> Split:
@@ -119,6 +124,20 @@ def apply_split(dataset: DataSet, split: Split) -> RunData:
     )
 
 
+def with_crops(data: RunData, crops: RunCrops) -> RunData:
+    """The data of a run that learns crops beside; validation and test are as they were."""
+    old = len(data.dataset.train)
+    indices = old + np.arange(len(crops.train), dtype=np.int64)
+    return replace(
+        data,
+        dataset=replace(data.dataset, train=joined(data.dataset.train, crops.train)),
+        train=joined(data.train, crops.train),
+        train_indices=np.concatenate([data.train_indices, indices]),
+        notes=(*data.notes, f"{len(crops.train):,} crops of {crops.origin} are learnt beside it"),
+        crops=crops,
+    )
+
+
 def data_record(dataset: DataSet, data: str, data_dir: Path | None) -> dict[str, Any]:
     """What ``run.json`` says about the data: where it was, and what it was.
 
@@ -162,12 +181,16 @@ def load_run_data(
         data_dir = Path(record["data_dir"])
     data = record["location"] or record["name"]
     dataset = load_data(data, data_dir=data_dir, progress=progress)
+    if isinstance(dataset, CropSet):
+        dataset = for_classes(dataset, record["class_names"])
     if dataset.digest != record["digest"]:
         raise RunError(
             f"{run.path}: {data} has changed since this run was made (its digest is another); "
             "bring the former data back, or train again"
         )
-    return apply_split(dataset, load_split(run))
+    found = apply_split(dataset, load_split(run))
+    crops = load_run_crops(run)
+    return found if crops is None else with_crops(found, crops)
 
 
 def load_split(run: RunFolder) -> Split:

@@ -14,10 +14,37 @@ if TYPE_CHECKING:
 
 
 def train(
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A name that 'edgedigits models' lists.")
-    ],
     run: Annotated[Path, typer.Option("--run", metavar="RUN", help="The run folder to make.")],
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="MODEL",
+            help="A name that 'edgedigits models' lists; none with --finetune or --resume.",
+        ),
+    ] = None,
+    finetune: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="Go on from this run's model, which learns the labelled crops of --data FOLDER "
+            "beside its own data, at a tenth of its learning rate.",
+        ),
+    ] = None,
+    old: Annotated[
+        str | None,
+        typer.Option(
+            "--with",
+            metavar="DATA",
+            help="With --finetune: the old data. Default: what the run was trained on.",
+        ),
+    ] = None,
+    replay: Annotated[
+        float | None,
+        typer.Option(
+            metavar="RATIO",
+            help="With --finetune: old pictures that an epoch shows for each crop. Default: 10.",
+        ),
+    ] = None,
     data: Annotated[
         str | None,
         typer.Option(
@@ -125,6 +152,8 @@ def train(
 ) -> None:
     """Train a model into a run folder. Ctrl-C keeps the best model so far.
 
+    Or go on from another run: edgedigits train --finetune RUN --data FOLDER --run NEW
+
     Example: edgedigits train mnist-cnn --data mnist --run runs/a --augment
     """
     from edgedigits.errors import UsageError
@@ -134,9 +163,14 @@ def train(
 
     if resume and overwrite:
         raise UsageError("--resume and --overwrite exclude each other; leave one out")
+    if finetune is None and not resume and (old is not None or replay is not None):
+        raise UsageError("--with and --replay go with --finetune RUN")
     settings = TrainSettings(
         model=model,
-        data=data,
+        data=data if finetune is None else old,
+        crops=None if finetune is None else data,
+        finetune=finetune,
+        replay=replay,
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,

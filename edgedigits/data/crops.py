@@ -33,7 +33,8 @@ from edgedigits.progress import SILENT, Progress
 
 INDEX = "index.jsonl"
 CROP = "-crop.png"  # how the names of crops end
-HELD_OUT = 5  # one crop of so many
+HELD_OUT = 5  # one crop of so many is for testing
+CHOOSING = 10  # one of so many others is what the best epoch is chosen by
 
 
 class CropSet(DataSet):
@@ -104,8 +105,17 @@ def read_crops(folder: Path, names: Sequence[str], progress: Progress = SILENT) 
 
 def is_held_out(images: Images) -> NDArray[np.bool_]:
     """Which crops are for testing, bool ``[n]``: by their pixels alone."""
-    numbers = [int.from_bytes(digest[:8], "big") for digest in picture_digests(images)]
-    return np.array([number % HELD_OUT == 0 for number in numbers], dtype=bool)
+    return np.array([number % HELD_OUT == 0 for number in _hashes(images)], dtype=bool)
+
+
+def is_for_choosing(images: Images) -> NDArray[np.bool_]:
+    """Which crops that are not held out the best epoch is chosen by, bool ``[n]``."""
+    numbers = (number // HELD_OUT for number in _hashes(images))
+    return np.array([number % CHOOSING == 0 for number in numbers], dtype=bool)
+
+
+def _hashes(images: Images) -> list[int]:
+    return [int.from_bytes(digest[:8], "big") for digest in picture_digests(images)]
 
 
 def load_crops(folder: Path, name: str, progress: Progress = SILENT) -> CropSet:

@@ -28,6 +28,8 @@ EVALUATION_BATCH = 256
 AUGMENTED_AT_ONCE = 256  # pictures; one call costs about 0.4 ms beside its pictures
 SECONDS_BETWEEN_UPDATES = 0.1
 
+Picked = Callable[[int], NDArray[np.int64]]  # from an epoch to positions of pictures
+
 
 def training_batches(
     pictures: Pictures,
@@ -40,6 +42,7 @@ def training_batches(
     input_range: Range,
     targets: NDArray[np.float32] | None = None,
     lessons: Lessons | None = None,
+    picked: Picked | None = None,
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64] | NDArray[np.float32]]]:
     """All steps of some epochs, each epoch in an order that follows from seed and epoch alone.
 
@@ -56,7 +59,7 @@ def training_batches(
         # read at once: picked one by one from a file that the system does not keep, they cost more
         source = pictures.images if lessons is None else np.array(lessons.images[view])
         rng = np.random.default_rng([seed, epoch])
-        order = rng.permutation(len(pictures))
+        order = rng.permutation(len(pictures) if picked is None else picked(epoch))
         for start in range(0, len(order), together):
             chosen = order[start : start + together]
             images = source[chosen]
@@ -144,6 +147,11 @@ def check_labels(pictures: Pictures, classes: int, what: str) -> None:
         )
 
 
+def steps_of(train: Pictures, batch_size: int, picked: Picked | None = None) -> int:
+    """Steps of one epoch; arguments as :func:`fit`."""
+    return math.ceil((len(train) if picked is None else len(picked(1))) / batch_size)
+
+
 def fit(
     model: Any,
     train: Pictures,
@@ -158,6 +166,7 @@ def fit(
     augmentation: Augmentation | None = None,
     targets: NDArray[np.float32] | None = None,
     lessons: Lessons | None = None,
+    picked: Picked | None = None,
     input_range: Range = (0.0, 1.0),
     input_shape: Shape | None = None,
     progress: Progress = SILENT,
@@ -184,6 +193,7 @@ def fit(
         augmentation: how training pictures are changed; None: not at all.
         targets: float32 ``[n, classes]``, what to answer for each picture; None: its label.
         lessons: what to learn from instead of training pictures, augmentation and targets.
+        picked: which of the training pictures an epoch learns from, as many each time; None: all.
         input_range: the model's values for pixel 0 and pixel 255.
         input_shape: None: the model's own.
         progress: told of every step and every epoch.
@@ -205,7 +215,7 @@ def fit(
     classes = int(model.output_shape[-1])
     check_labels(train, classes, "training part")
     check_labels(validation, classes, "validation part")
-    steps = math.ceil(len(train) / batch_size)
+    steps = steps_of(train, batch_size, picked)
     if getattr(model, "optimizer", None) is None:
         few = Pictures(train.images[:EVALUATION_BATCH], None)
         logits = not are_probabilities(scores(model, few, input_shape, input_range))
@@ -246,6 +256,7 @@ def fit(
             input_range=input_range,
             targets=targets,
             lessons=lessons,
+            picked=picked,
         ),
         steps_per_epoch=steps,
         initial_epoch=len(done),

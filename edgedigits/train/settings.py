@@ -15,6 +15,14 @@ from edgedigits.train.schedules import SCHEDULES, Schedule
 
 PRECISIONS = ("float32", "bfloat16")
 VALIDATION = 0.1  # share of the training pictures
+OLDER = {  # settings that older runs lack
+    "views": 0,
+    "temperature": 1.0,
+    "average": False,
+    "finetune": None,
+    "crops": None,
+    "replay": 0.0,
+}
 
 
 @dataclass(frozen=True)
@@ -22,7 +30,7 @@ class TrainSettings:
     """Settings of a training; None: the model's own default.
 
     Attributes:
-        model: a name of the registry.
+        model: a name of the registry; None: that of the run to fine-tune or to resume.
         data: what :func:`edgedigits.data.registry.load_data` takes.
         epochs, batch_size: whole numbers above 0.
         learning_rate: Adam's, above 0.
@@ -46,9 +54,13 @@ class TrainSettings:
         views: changed copies of each picture that the teacher answers one by one, the student
             learning one an epoch; 0: its mean answer for a picture, however it is changed.
         temperature: by which the logarithms of its answers are divided, with views; above 0.
+        finetune: a run to go on from, whose model learns labelled crops beside its own data; what
+            is not said is as in that run, see :mod:`edgedigits.train.finetuning`.
+        crops: the folder of labelled crops.
+        replay: old pictures that an epoch shows for each crop, 0 or more.
     """
 
-    model: str
+    model: str | None = None
     data: str | None = None
     epochs: int | None = None
     batch_size: int | None = None
@@ -66,6 +78,9 @@ class TrainSettings:
     teacher: str | None = None
     views: int | None = None
     temperature: float | None = None
+    finetune: str | None = None
+    crops: str | None = None
+    replay: float | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +105,9 @@ class Plan:
     views: int = 0
     temperature: float = 1.0
     average: bool = False
+    finetune: str | None = None
+    crops: str | None = None
+    replay: float = 0.0
 
     @property
     def augmentation(self) -> Augmentation | None:
@@ -122,6 +140,8 @@ def plan(settings: TrainSettings) -> Plan:
     Raises:
         UsageError: an unknown model, or a value that does not fit, by its option's name.
     """
+    if settings.model is None:
+        raise UsageError("no MODEL: name one that 'edgedigits models' lists, or --finetune a RUN")
     defaults = get_model(settings.model).training
     filled = {
         "data": defaults.data,
@@ -139,6 +159,7 @@ def plan(settings: TrainSettings) -> Plan:
         "views": 0,
         "temperature": 1.0,
         "average": False,
+        "replay": 0.0,
         **_given(settings),
     }
     made = Plan(**filled)
@@ -159,8 +180,7 @@ def recorded_plan(run: RunFolder, settings: TrainSettings) -> Plan:
             f"{run.path}: was not made by 'edgedigits train'; there is nothing to resume"
         )
     try:
-        older = {"views": 0, "temperature": 1.0, "average": False}  # what older runs lack
-        known = {**older, **recorded}
+        known = {**OLDER, **recorded}
         made = Plan(**{field.name: known[field.name] for field in fields(Plan)})
     except KeyError as error:
         raise RunError(f"{run.manifest_file}: lacks the setting {error}; train again") from error
@@ -189,6 +209,8 @@ def _check(settings: TrainSettings, made: Plan) -> None:
         )
     if settings.teacher is None and (settings.views or settings.temperature):
         raise UsageError("--views and --temperature need a --teacher")
+    if not 0 <= made.replay < float("inf"):
+        raise UsageError(f"--replay is {made.replay:g}; it must be 0 or more")
     if made.views < 0:
         raise UsageError(f"--views is {made.views}; it must be 0 or more")
     if not made.temperature > 0:

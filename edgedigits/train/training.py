@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edgedigits.data.crop_labels import NAMES as CROP_NAMES
+from edgedigits.data.crops import CropSet, for_classes
 from edgedigits.data.registry import load_data
 from edgedigits.errors import UsageError
 from edgedigits.keras_files import load_keras
@@ -25,7 +26,14 @@ from edgedigits.run import (
     package_versions,
     write_text,
 )
-from edgedigits.run_data import RunData, apply_split, choose_split, data_record, load_run_data
+from edgedigits.run_data import (
+    RunData,
+    apply_split,
+    choose_split,
+    data_record,
+    load_run_data,
+    with_crops,
+)
 from edgedigits.tf_loader import import_tf_keras
 from edgedigits.train.averaging import averaged_copy
 from edgedigits.train.distillation import (
@@ -36,10 +44,20 @@ from edgedigits.train.distillation import (
     teachers_split,
 )
 from edgedigits.train.epochs import EpochResult, best_epoch
+from edgedigits.train.finetuning import (
+    choosing_pictures,
+    crops_to_learn,
+    filled_from_run,
+    finetuning_record,
+    old_data_dir,
+    old_split,
+    replayed,
+)
 from edgedigits.train.fitting import (
     check_labels,
     fit,
     measure,
+    steps_of,
 )
 from edgedigits.train.lessons import lessons
 from edgedigits.train.settings import Plan, TrainSettings, plan, recorded_plan
@@ -125,26 +143,36 @@ def train(
         TrainingError: training diverged.
         KeyboardInterrupt: the user stopped it; the best model so far is in the run.
     """
-    made = plan(settings)
+    made = plan(settings if settings.finetune is None else filled_from_run(settings))
     if made.init is not None:
         init_file(made.init)
     if made.teacher is not None:
         teacher_runs(made.teacher)
     check_new_run(path, overwrite=overwrite)
     import_tf_keras("training")
+    if made.finetune is not None and data_dir is None:
+        data_dir = old_data_dir(made)
     dataset = load_data(made.data, data_dir=data_dir, progress=progress)
+    if isinstance(dataset, CropSet):
+        dataset = for_classes(dataset, CROP_NAMES[: get_model(made.model).classes])
     check_labels(dataset.train, get_model(made.model).classes, dataset.name)
-    if made.teacher is None:
-        split = choose_split(dataset, made.validation, made.seed)
-    else:
+    if made.finetune is not None:
+        split = old_split(made, dataset, progress)
+    elif made.teacher is not None:
         split = teachers_split(teacher_runs(made.teacher), dataset)
-        made = replace(made, validation=split.fraction)
+    else:
+        split = choose_split(dataset, made.validation, made.seed)
+    made = replace(made, validation=split.fraction)
     data = apply_split(dataset, split)
+    if made.finetune is not None:
+        data = with_crops(data, crops_to_learn(made, data.class_names, progress))
     model = _first_model(made, progress)  # before the folder, as what it starts from may not fit
     teachers = _teachers(made)
     run = create_run(path, overwrite=overwrite)
     _write_manifest(run, made, data, data_record(dataset, made.data, data_dir))
     split.save(run)
+    if data.crops is not None:
+        data.crops.save(run)
     return _train(run, made, data, model, teachers, (), progress)
 
 
@@ -181,7 +209,7 @@ def resume(
     import_tf_keras("training")
     data = load_run_data(run, data_dir=data_dir, progress=progress)
     teachers = _teachers(made)
-    steps = math.ceil(len(data.train) / made.batch_size)
+    steps = steps_of(data.train, made.batch_size, replayed(data, made))
     checkpoint = load_checkpoint(run, steps, _finisher(made))
     if checkpoint is None:
         return _train(run, made, data, _first_model(made, progress), teachers, (), progress)
@@ -216,6 +244,7 @@ def _write_manifest(run: RunFolder, made: Plan, data: RunData, record: dict[str,
         code=code_digest(),
         host=host_facts(),
         training={"complete": False},
+        **({} if data.crops is None else finetuning_record(made, data.crops)),
     )
 
 
@@ -281,7 +310,7 @@ def _train(
             fit(
                 model,
                 data.train,
-                data.validation,
+                choosing_pictures(data),
                 epochs=made.epochs,
                 batch_size=made.batch_size,
                 learning_rate=made.learning_rate,
@@ -290,6 +319,7 @@ def _train(
                 augmentation=made.augmentation,
                 targets=targets,
                 lessons=taught,
+                picked=replayed(data, made),
                 seed=made.seed,
                 progress=progress,
                 done=done,
