@@ -15,6 +15,8 @@ from edgedigits.calibration.record import (
     from_json,
     without_evaluation_content,
 )
+from edgedigits.data.crop_labels import NAMES, read_crop_labels
+from edgedigits.data.crops import crop_names, holds_crops, is_held_out, read_crops
 from edgedigits.data.folder import read_pictures
 from edgedigits.errors import DataError, RunError, UsageError
 from edgedigits.picture_files import SUFFIXES
@@ -22,7 +24,7 @@ from edgedigits.progress import SILENT, Progress
 from edgedigits.run import DAMAGED_NPZ, RunFolder, atomic_path, read_json, write_json
 from edgedigits.run_data import RunData
 
-FOLDER_METHOD = "folder"
+FOLDER_METHOD, CROPS_METHOD = "folder", "crops"
 
 
 def calibration_set(
@@ -63,8 +65,10 @@ def calibration_set_from_folder(
 ) -> CalibrationSet:
     """Take all pictures of a folder, such as camera crops, as the calibration set.
 
-    The pictures may lie in the folder itself or in sub-folders, one a class. Those that also occur
-    in the run's test or validation part are left out.
+    The pictures may lie in the folder itself or in sub-folders, one a class. Of a folder of unsure
+    crops, labelled or not, those of 28×28 are taken as the network saw them, but for the fifth that
+    is held out for testing. Pictures that also occur in the run's test or validation part are left
+    out.
 
     Raises:
         UsageError: there is no such folder.
@@ -72,6 +76,8 @@ def calibration_set_from_folder(
     """
     if not folder.is_dir():
         raise UsageError(f"--from {folder}: no such folder")
+    if holds_crops(folder):
+        return _set_from_crops(data, folder, progress)
     paths = sorted(
         path
         for path in folder.rglob("*")
@@ -95,6 +101,31 @@ def calibration_set_from_folder(
         origin=str(folder),
         seed=0,
         disjoint=check_disjoint(images[free], evaluation, len(images) - len(free)),
+    )
+
+
+def _set_from_crops(data: RunData, folder: Path, progress: Progress) -> CalibrationSet:
+    files = read_crops(folder, crop_names(folder), progress)
+    if files.damaged:
+        progress.say(f"{len(files.damaged):,} crops cannot be read: {files.damaged[0]}, …")
+    if not files.names:
+        raise DataError(f"{folder}: holds no crops that can be read")
+    held = is_held_out(files.images)
+    evaluation = np.concatenate([data.test.images, data.validation.images, files.images[held]])
+    free = without_evaluation_content(files.images, evaluation)
+    if len(free) == 0:
+        raise DataError(f"{folder}: every crop in it is also an evaluation picture")
+    labels = read_crop_labels(folder)
+    names = [files.names[i] for i in free]
+    counts = Counter(labels[name].label for name in names if name in labels)
+    return CalibrationSet(
+        images=files.images[free],
+        indices=None,
+        class_counts={name: counts[name] for name in NAMES if counts[name]},
+        method=CROPS_METHOD,
+        origin=str(folder),
+        seed=0,
+        disjoint=check_disjoint(files.images[free], evaluation, len(files.images) - len(free)),
     )
 
 

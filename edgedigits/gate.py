@@ -10,6 +10,7 @@ from edgedigits.convert.export import ExportResult, choose_variants
 from edgedigits.convert.qat import QatSettings
 from edgedigits.convert.recipes import SLIM, Variant
 from edgedigits.errors import ConversionError, QualityError, UsageError
+from edgedigits.improvement import Improvement
 from edgedigits.progress import SILENT, Progress
 from edgedigits.run import RunFolder
 
@@ -103,6 +104,34 @@ def check_drop(comparison: Comparison, max_drop: float) -> None:
         raise QualityError(
             f"more than {max_drop:g} points of accuracy lost on the {comparison.split} part "
             f"of {comparison.data}: {', '.join(over)}"
+        )
+
+
+def check_improvement(improvement: Improvement, max_drop: float | None = None) -> None:
+    """Refuse a new run that got worse on the pictures the old one is tested by.
+
+    Args:
+        improvement: both runs, measured.
+        max_drop: percentage points that a variant may lose; None: what chance may do, that is, a
+            loss is refused where McNemar's test calls it real.
+
+    Raises:
+        QualityError: naming each such variant, what it lost, and how likely that is chance.
+        UsageError: ``max_drop`` is below 0.
+    """
+    if max_drop is not None:
+        _check_limit(max_drop)
+    over = [
+        f"{row.variant} lost {-row.gain:.2f} points ({row.lost} pictures lost, {row.gained} "
+        f"gained, p {row.mcnemar_p:.2g})"
+        for row in improvement.before
+        if (row.worse if max_drop is None else not -row.gain <= max_drop)
+    ]
+    if over:
+        where = f"the {improvement.before[0].split} part of {improvement.before[0].data}"
+        raise QualityError(
+            f"{improvement.new}: worse than {improvement.old} on {where}: {', '.join(over)}; "
+            "--allow-worse takes it nevertheless"
         )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Z_95 = 1.959963984540054  # normal quantile of a two-sided 95 % interval
+SIGNIFICANT = 0.05  # a McNemar p below it is called a real difference
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from helpers_crops import labelled_crops, noise_crops, write_crops
 from numpy.typing import NDArray
 
 from edgedigits.calibration.choose import METHODS, choose
@@ -22,6 +23,7 @@ from edgedigits.calibration.record import CalibrationSet
 from edgedigits.calibration.stability import compare_calibrations
 from edgedigits.convert.worker import with_full_range
 from edgedigits.data.builtin import load_digits
+from edgedigits.data.crops import is_held_out
 from edgedigits.data.dataset import DataSet, Pictures
 from edgedigits.errors import DataError, RunError, UsageError
 from edgedigits.run import RunFolder
@@ -288,3 +290,28 @@ def test_the_whole_range_of_a_byte_is_seen(low: int, high: int) -> None:
     assert (full.min(), full.max()) == (0, 255)
     assert (full != before).sum() <= 2
     np.testing.assert_array_equal(images, before)
+
+
+def test_from_a_folder_of_unsure_crops(data: RunData, tmp_path: Path) -> None:
+    """The 28×28 crops alone, not what is around them; nothing that is held out or evaluated."""
+    crops = np.concatenate([noise_crops(30), data.test.images[:2]])
+    held = is_held_out(crops)
+    folder = write_crops(tmp_path / "unsure", crops)
+    chosen = calibration_set_from_folder(data, folder)
+    assert _pixels(chosen.images) == _pixels(crops[:30][~held[:30]])
+    assert (chosen.method, chosen.class_counts) == ("crops", {})
+    evaluation = len(data.test) + len(data.validation) + held.sum()
+    assert chosen.disjoint.evaluation_pictures == evaluation
+    assert chosen.disjoint.removed == 32 - len(chosen.images)
+    assert chosen.disjoint.shared == 0
+
+    labelled_crops(tmp_path / "some", crops, [7] * 32)
+    chosen = calibration_set_from_folder(data, tmp_path / "some")
+    assert chosen.class_counts == {"7": len(chosen.images)}
+    run = RunFolder(tmp_path / "run")
+    save_calibration_set(run, chosen)
+    assert load_calibration_set(run, data).digest == chosen.digest
+    for path in folder.glob("*-crop.png"):
+        path.unlink()
+    with pytest.raises(DataError, match="holds no crops"):
+        calibration_set_from_folder(data, folder)

@@ -146,9 +146,21 @@ def compare(
         float | None,
         typer.Option(
             metavar="POINTS",
-            help="Exit with 1 when a variant loses more than this many percentage points.",
+            help="Exit with 1 when a variant loses more than this many percentage points against "
+            "float32; with --crops, against the old run.",
         ),
     ] = None,
+    crops: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Labelled crops: hold an old run and a new one against each other, on their test "
+            "pictures and on crops held out. Exit with 1 when the new one is worse on the former.",
+        ),
+    ] = None,
+    allow_worse: Annotated[
+        bool, typer.Option("--allow-worse", help="With --crops: only say it.")
+    ] = False,
     scenes: Annotated[
         int,
         typer.Option(
@@ -160,7 +172,8 @@ def compare(
         typer.Option(
             "--out",
             metavar="FOLDER",
-            help="Where the report goes. Default: RUN/report of the first.",
+            help="Where the report goes. Default: RUN/report of the first; with --crops, of the "
+            "new one.",
         ),
     ] = None,
     data_dir: DataDirOption = None,
@@ -168,16 +181,26 @@ def compare(
 ) -> None:
     """Accuracy against size of every variant: table, picture, and one HTML file.
 
+    An old run and a new one: edgedigits compare runs/a runs/b --crops unsure
+
     Example: edgedigits compare runs/a --max-drop 0.5
     """
     from edgedigits.compare import compare as compare_runs
-    from edgedigits.gate import check_drop
+    from edgedigits.errors import UsageError
+    from edgedigits.gate import check_drop, check_improvement
+    from edgedigits.improvement import check_crops, measure_improvement
     from edgedigits.report.documents import comparison_json
     from edgedigits.report.files import save_comparison
+    from edgedigits.report.improvement import improvement_view
     from edgedigits.report.tables import comparison_view
     from edgedigits.run import open_run
 
+    if allow_worse and crops is None:
+        raise UsageError("--allow-worse goes with --crops FOLDER")
     opened = [open_run(run) for run in runs]
+    if crops is not None:
+        check_crops(opened, crops)
+        out = opened[1].report if out is None else out
     with progress() as shown:
         comparison = compare_runs(
             opened,
@@ -187,13 +210,23 @@ def compare(
             data_dir=data_dir,
             progress=shown,
         )
-        save_comparison(comparison, opened, out, data_dir=data_dir, progress=shown)
+        improvement = (
+            None if crops is None else measure_improvement(opened, comparison, crops, shown)
+        )
+        save_comparison(
+            comparison, opened, out, improvement=improvement, data_dir=data_dir, progress=shown
+        )
     if as_json:
-        print_json(comparison_json(comparison))
+        print_json(comparison_json(comparison, improvement))
     else:
         stdout().print(comparison_view(comparison))
-    if max_drop is not None:
-        check_drop(comparison, max_drop)
+        if improvement is not None:
+            stdout().print(improvement_view(improvement))
+    if improvement is None:
+        if max_drop is not None:
+            check_drop(comparison, max_drop)
+    elif not allow_worse:
+        check_improvement(improvement, max_drop)
 
 
 def inspect(file: FileArgument, as_json: JsonOption = False) -> None:

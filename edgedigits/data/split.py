@@ -151,8 +151,7 @@ def picture_digests(images: Images) -> list[bytes]:
     Args:
         images: uint8 ``[n, h, w]``.
     """
-    rows = np.ascontiguousarray(images).reshape(len(images), -1)
-    return [hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in rows]
+    return [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images]
 
 
 def shared_content(a: Images, b: Images) -> Indices:

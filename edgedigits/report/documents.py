@@ -8,7 +8,9 @@ from typing import Any
 
 from edgedigits.compare import Comparison, ComparisonRow
 from edgedigits.evaluate import Evaluation
+from edgedigits.improvement import Improvement
 from edgedigits.metrics import ClassScore
+from edgedigits.report.improvement import improvement_json
 
 
 def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
@@ -49,7 +51,9 @@ def _class_json(score: ClassScore) -> dict[str, Any]:
     return {"class": values.pop("label"), **values}
 
 
-def comparison_json(comparison: Comparison) -> dict[str, Any]:
+def comparison_json(
+    comparison: Comparison, improvement: Improvement | None = None
+) -> dict[str, Any]:
     """A comparison as plain values.
 
     Accuracies, agreement and drift are shares of 1, drops are percentage points, latencies are
@@ -61,6 +65,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         "threads": comparison.threads,
         "processor": comparison.processor,
         "rows": [_row_json(row) for row in comparison.rows],
+        **({} if improvement is None else {"improvement": improvement_json(improvement)}),
     }
 
 

@@ -11,6 +11,7 @@ from edgedigits.compare import Comparison
 from edgedigits.data.dataset import Images, Pictures
 from edgedigits.data.split import stratified_sample
 from edgedigits.errors import MissingPackageError, RunError
+from edgedigits.improvement import Improvement
 from edgedigits.progress import SILENT, Progress
 from edgedigits.report.diagnosis_section import read_diagnosis
 from edgedigits.report.documents import comparison_json, evaluation_json
@@ -28,6 +29,7 @@ def save_comparison(
     runs: Sequence[RunFolder],
     folder: Path | None = None,
     *,
+    improvement: Improvement | None = None,
     data_dir: Path | None = None,
     progress: Progress = SILENT,
 ) -> Path | None:
@@ -40,6 +42,7 @@ def save_comparison(
         runs: the runs compared; evaluations go to ``RUN/evaluations/VARIANT.json``, with
             ``-validation`` added for those on the validation part.
         folder: where the report goes; None: ``RUN/report`` of the first run.
+        improvement: of the second run over the first, where that was asked for.
         data_dir: where downloaded data lies.
         progress: told of what is written.
 
@@ -55,7 +58,7 @@ def save_comparison(
         run = RunFolder(evaluation.file.parent.parent)
         document = evaluation_json(evaluation)
         write_json(run.evaluations / f"{evaluation.variant}{suffix}.json", document)
-    write_json(folder / COMPARISON, comparison_json(comparison))
+    write_json(folder / COMPARISON, comparison_json(comparison, improvement))
 
     try:
         require_drawing()
@@ -70,7 +73,9 @@ def save_comparison(
         if not images:
             part = data.test if comparison.split == "test" else data.validation
             images = _evaluated(comparison, part)
-    page = write_report(comparison, facts, folder, images=images, progress=progress)
+    page = write_report(
+        comparison, facts, folder, images=images, improvement=improvement, progress=progress
+    )
     progress.say(f"written: {page}")
     return page
 

@@ -10,9 +10,11 @@ from edgedigits import __version__
 from edgedigits.compare import Comparison
 from edgedigits.data.dataset import Images
 from edgedigits.errors import MissingPackageError
+from edgedigits.improvement import Improvement
 from edgedigits.progress import SILENT, Progress
 from edgedigits.report.embedded import embed
 from edgedigits.report.facts import RunFacts
+from edgedigits.report.improvement import improvement_rows
 from edgedigits.report.reading import by_run, reading, run_path
 from edgedigits.report.sections import run_section, variant_section
 from edgedigits.report.tables import comparison_notes, comparison_rows, measured_on
@@ -29,6 +31,7 @@ def write_report(
     folder: Path,
     *,
     images: Mapping[str, Images] | None = None,
+    improvement: Improvement | None = None,
     progress: Progress = SILENT,
 ) -> Path:
     """Write ``report.html`` and its pictures.
@@ -41,6 +44,7 @@ def write_report(
         folder: where the files go; made if need be.
         images: the pictures evaluated, uint8 ``[n, 28, 28]``, by their digest
             (``Evaluation.data_digest``); variants without are shown without examples.
+        improvement: an old run beside a new one, as a section of its own.
         progress: told of each variant.
 
     Returns:
@@ -74,6 +78,8 @@ def write_report(
         reading=reading(comparison),
         table=table,
         notes=comparison_notes(comparison),
+        improvement=improvement,
+        improvement_table=None if improvement is None else improvement_rows(improvement),
         tradeoff=tradeoff,
         runs=run_sections,
         variants=variants,

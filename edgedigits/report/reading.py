@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgedigits.compare import REFERENCE, Comparison, ComparisonRow
+from edgedigits.metrics import SIGNIFICANT
 from edgedigits.report.rows import count, number, percent, pictures
-
-SIGNIFICANT = 0.05  # a McNemar p below it is called a real difference
 
 
 def reference_row(rows: tuple[ComparisonRow, ...]) -> ComparisonRow | None:
