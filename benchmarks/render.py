@@ -22,6 +22,7 @@ from render_calibration import calibration_clipping, calibration_sets, diagnose_
 from render_deploy import deploy, kills
 from render_inspect import fuzz_inspect, inspect_speed
 from render_ladder import ablations, ladder, measured_on
+from render_learning import learning
 from render_peers import peers
 from render_service import hostile_requests
 
@@ -36,6 +37,7 @@ LADDER_PAGE = DOCS / "ladder.md"
 CALIBRATION_PAGE = DOCS / "calibration.md"
 SERVICE_PAGE = DOCS / "service.md"
 DEPLOY_PAGE = DOCS / "deploy.md"
+LEARNING_PAGE = DOCS / "learning.md"
 REFERENCE_PAGE = DOCS / "reference-systems.md"
 
 Document = dict[str, Any]
@@ -309,6 +311,7 @@ PAGES: dict[Path, Renderers] = {
     CALIBRATION_PAGE: CALIBRATION,
     SERVICE_PAGE: {"hostile-requests": hostile_requests},
     DEPLOY_PAGE: {"deploy": deploy, "deploy-kills": kills},
+    LEARNING_PAGE: {"learning": learning},
 }
 
 

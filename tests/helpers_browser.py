@@ -13,8 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 BROWSERS = ["google-chrome", "google-chrome-stable", "chromium", "chromium-browser"]
 BROWSER = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+NEEDS_BROWSER = pytest.mark.skipif(
+    BROWSER is None and os.environ.get("CI") != "1",
+    reason="no chromium or google-chrome is on the PATH",
+)
 FLAGS = [
     "--headless=new",
     "--no-sandbox",

@@ -6,7 +6,6 @@ import base64
 import http.client
 import json
 import re
-import shutil
 import socket
 import subprocess
 import threading
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers_browser import BROWSER, NEEDS_BROWSER
 from helpers_preview import (
     IMAGE,
     READING,
@@ -31,9 +31,6 @@ from helpers_reading import line, reading
 
 from edgedigits.device.preview import PreviewServer, connections, moment, server
 from edgedigits.device.reading import U8
-
-BROWSERS = ["google-chrome", "google-chrome-stable", "chromium", "chromium-browser"]
-BROWSER = next((found for name in BROWSERS if (found := shutil.which(name))), None)
 
 
 def test_state_is_what_was_published(preview: PreviewServer) -> None:
@@ -318,7 +315,7 @@ def test_closing_does_not_wait_for_viewers() -> None:
         socket.create_connection(("127.0.0.1", running.port), 5)
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no chromium or google-chrome is on the PATH")
+@NEEDS_BROWSER
 @pytest.mark.parametrize("token", [None, "s3 cret&"])
 def test_a_real_browser_shows_the_digits(tmp_path: Path, token: str | None) -> None:
     """The text published only after the page has begun to ask must be in its document."""

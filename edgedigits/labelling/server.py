@@ -114,7 +114,7 @@ class _Handler(serving.Handler):
         """What was sent, or None where that was refused, and the connection with it."""
         length = self.headers.get_all("Content-Length", [])
         plain = len(length) == 1 and length[0].isascii() and length[0].isdigit()
-        self.close_connection = True
+        asked_to_close, self.close_connection = self.close_connection, True
         if "Transfer-Encoding" in self.headers or not plain:
             self.answer_text(HTTPStatus.LENGTH_REQUIRED, "say how long the body is")
             return None
@@ -124,7 +124,7 @@ class _Handler(serving.Handler):
         body = self.rfile.read(int(length[0]))
         if len(body) != int(length[0]):
             return None  # gone in the middle
-        self.close_connection = self.request_version < "HTTP/1.1"
+        self.close_connection = asked_to_close
         return body
 
     def _from_our_page(self) -> bool:

@@ -60,6 +60,8 @@ class LabelStore:
         try:
             self._labels = read_crop_labels(folder)
             files = read_crops(folder, found, progress)
+            if not files.names:
+                raise DataError(f"{folder}: none of its {len(found):,} crops can be read")
         except BaseException:
             self.close()
             raise

@@ -154,7 +154,10 @@ def run_section(
         training=training_rows(facts),
         curves=curves,
         settings=(*flatten(_only(manifest, "seed")), *flatten(manifest.get("settings", {}))),
-        data=(*flatten(manifest.get("data", {})), *flatten(_only(manifest, "pictures"))),
+        data=(
+            *flatten(manifest.get("data", {})),
+            *flatten(_only(manifest, "pictures", "crops", "finetuned_from")),
+        ),
         summary=facts.summary,
         prunings=tuple(_pruned_section(one, prefix, folder) for one in read_pruning(facts)),
         calibration=calibration_facts(facts.calibration) if facts.calibration else (),
