@@ -36,11 +36,11 @@ def learning(document: Document) -> str:
     ]  # fmt: skip
     return "\n\n".join(
         [
-            f"{document['frames']} frames left {counts['crops']:,} unsure crops; "
-            f"{document['labelled']:,} had a clear truth and were labelled through the page in "
-            f"{document['labelling_seconds']:.0f} s, {document['none']:,} of them as no digit or "
-            f"as several; {counts['held_out']:,} are held out. The fine-tuning took "
-            f"{document['finetuning']['seconds']:.0f} s.",
+            f"After `{document['train']}`, {document['frames']} frames left {counts['crops']:,} "
+            f"unsure crops. {document['labelled']:,} had a clear truth and were labelled, "
+            f"{document['none']:,} of them as no digit or as several, which this model has no class "
+            f"for; {counts['held_out']:,} are held out, and {improvement['unseen'][0]['n']:,} of "
+            "these are digits.",
             table(headings, rows),
             f"What the int8 files read in {document['judged_frames']} other frames, written with "
             "digits that no crop shows:",
