@@ -38,9 +38,9 @@ def learning(document: Document) -> str:
         [
             f"After `{document['train']}`, {document['frames']} frames left {counts['crops']:,} "
             f"unsure crops. {document['labelled']:,} had a clear truth and were labelled, "
-            f"{document['none']:,} of them as no digit or as several, which this model has no class "
-            f"for; {counts['held_out']:,} are held out, and {improvement['unseen'][0]['n']:,} of "
-            "these are digits.",
+            f"{document['none']:,} of them as no digit or as several, which this model has no "
+            f"class for; {counts['held_out']:,} are held out, and "
+            f"{improvement['unseen'][0]['n']:,} of these are digits.",
             table(headings, rows),
             f"What the int8 files read in {document['judged_frames']} other frames, written with "
             "digits that no crop shows:",

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from edgedigits import __version__
 from edgedigits.device.handover import CaptureStats
-from edgedigits.device.preview.connections import Answer, refusal
-from edgedigits.device.preview.site import Options, Site
 from edgedigits.device.temperature import read_temperature
+from edgedigits.device.web.connections import Answer, refusal
+from edgedigits.device.web.site import Options, Site
 from edgedigits.errors import MissingPackageError
 
 if TYPE_CHECKING:

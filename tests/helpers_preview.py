@@ -12,9 +12,9 @@ import numpy as np
 from helpers_reading import candidate, line, reading
 
 from edgedigits.device.preview import PreviewServer
-from edgedigits.device.preview.site import Site
 from edgedigits.device.reading import U8
 from edgedigits.device.tracking import Tracked, Tracker
+from edgedigits.device.web.site import Site
 
 IMAGE: U8 = np.full((480, 640, 3), 200, np.uint8)
 READING = reading(

@@ -44,8 +44,9 @@ def test_the_same_code_makes_the_same_wheel(wheel: Path, tmp_path: Path) -> None
 def test_pip_runs_from_its_wheel_and_takes_ours(wheel: Path, tmp_path: Path) -> None:
     """pip holds every file against RECORD, and refuses what is no wheel."""
     pip = pip_wheel(tmp_path)
-    command = [sys.executable, "-I", pip / "pip", "install", "--no-deps", "--no-compile", "--quiet"]
-    command += ["--no-index", "--disable-pip-version-check", "--target", tmp_path / "site", wheel]
+    command = [sys.executable, "-I", f"{pip}/pip", "install", "--no-deps", "--no-compile"]
+    command += ["--quiet", "--no-index", "--disable-pip-version-check"]
+    command += ["--target", f"{tmp_path}/site", str(wheel)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "site" / "edgedigits" / "zoo" / "digit-reader.tflite").is_file()

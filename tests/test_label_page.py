@@ -41,6 +41,11 @@ def page(folder: Path) -> Iterator[LabelServer]:
         yield running
 
 
+def token_of(page: LabelServer) -> str:
+    assert page.token is not None
+    return page.token
+
+
 def ask(
     page: LabelServer,
     path: str,
@@ -51,7 +56,7 @@ def ask(
     headers: dict[str, str] | None = None,
 ) -> tuple[int, bytes]:
     """A request; a body is sent as JSON in the way of the page, unless headers say otherwise."""
-    given = quote(page.token if token is None else token, safe="")
+    given = quote(token_of(page) if token is None else token, safe="")
     connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=60)
     try:
         connection.request(
@@ -156,7 +161,7 @@ def test_nothing_is_served_without_the_token(page: LabelServer) -> None:
     paths = ["/", "/crops.json", f"/crop.png?file={crop_name(1)}", f"/cut.png?file={crop_name(1)}"]
     for path in paths:
         assert ask(page, path)[0] == 200
-        for token in ("", "wrong", page.token[:-1], page.token + "x"):
+        for token in ("", "wrong", token_of(page)[:-1], token_of(page) + "x"):
             assert ask(page, path, token=token)[0] == 403
         assert ask(page, path, headers={"Host": "evil.example"})[0] == 403
 

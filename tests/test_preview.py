@@ -29,8 +29,9 @@ from helpers_preview import (
 )
 from helpers_reading import line, reading
 
-from edgedigits.device.preview import PreviewServer, connections, moment, server
+from edgedigits.device.preview import PreviewServer, moment, server
 from edgedigits.device.reading import U8
+from edgedigits.device.web import connections
 
 
 def test_state_is_what_was_published(preview: PreviewServer) -> None:

@@ -9,11 +9,11 @@ from http import HTTPStatus
 from importlib.resources import files
 from typing import Any
 
-from edgedigits.device.preview.connections import PATIENCE, Answer, refusal
 from edgedigits.device.preview.moment import Moment
-from edgedigits.device.preview.site import Site
 from edgedigits.device.reading import U8, Reading
 from edgedigits.device.tracking import Tracked
+from edgedigits.device.web.connections import PATIENCE, Answer, refusal
+from edgedigits.device.web.site import Site
 
 LONGEST_WAIT = 2.0  # seconds until a viewer is answered although there is nothing new
 PLACE_OF_STATE = b"/*state*/null"  # in page.html

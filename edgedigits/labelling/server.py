@@ -5,22 +5,23 @@ from __future__ import annotations
 import json
 import secrets
 import threading
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from edgedigits.data.crop_labels import NAMES
-from edgedigits.device import serving
-from edgedigits.errors import EdgedigitsError, UsageError
+from edgedigits.device.web.connections import Answer, refusal
+from edgedigits.device.web.site import Site
+from edgedigits.errors import EdgedigitsError
 from edgedigits.labelling.store import LabelStore
 from edgedigits.progress import SILENT, Progress
 
 HOST = "127.0.0.1"
-MOST_BYTES = 1000  # of what a page may post
 
 
-class LabelServer:
+class LabelServer(Site):
     """A page that shows crops one by one and takes their labels.
 
     ``/`` is the page, ``/crops.json`` all crops, ``/crop.png?file=`` and ``/cut.png?file=`` the
@@ -31,127 +32,55 @@ class LabelServer:
         port: 0 takes a free one.
 
     Attributes:
-        port, token, url: where it is; every request must carry the token.
+        token: new at each start; every request must carry it. Others are those of :class:`Site`.
 
     Raises:
         UsageError: the port is in use or not allowed.
     """
 
+    name = "label"
+    most_bytes = 1000
+
     def __init__(self, store: LabelStore, port: int = 0) -> None:
         self.store = store
-        self.token = secrets.token_urlsafe(16)
-        family, address, _ = serving.resolve(HOST, port)
-        try:
-            self._server = _Server(self, family, address)
-        except OSError as error:
-            raise UsageError(serving.why_not(error, HOST, port)) from error
-        self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name="label", daemon=True
-        )
-        self._thread.start()
+        super().__init__(HOST, port, secrets.token_urlsafe(16))
+        self.start()
 
-    def __enter__(self) -> LabelServer:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @property
-    def url(self) -> str:
-        """Where to point a browser."""
-        return f"http://{HOST}:{self.port}/?token={self.token}"
-
-    def close(self) -> None:
-        """Stop serving; waits for it, and may be called again."""
-        self._server.shutdown()
-        self._server.end_connections()
-        self._server.server_close()
-        self._thread.join()
-
-
-class _Server(serving.Server):
-    def __init__(self, page: LabelServer, family: int, address: Any) -> None:
-        self.page = page
-        super().__init__(_Handler, family, address, serving.own_names(HOST, HOST))
-
-
-class _Handler(serving.Handler):
-    server: _Server
-
-    def allows(self, token: str) -> bool:
-        return serving.same_token(token, self.server.page.token)
-
-    def route(self, path: str, query: dict[str, list[str]]) -> None:
-        store = self.server.page.store
+    def answer(self, path: str, query: Mapping[str, Sequence[str]]) -> Answer:
+        """The page, the list of crops, a crop's pictures."""
         if path == "/":
             page = files("edgedigits.labelling").joinpath("page.html").read_bytes()
-            self.answer(HTTPStatus.OK, "text/html; charset=utf-8", page)
-        elif path == "/crops.json":
-            self._answer_json({"folder": store.folder.name, "names": NAMES, "crops": store.facts()})
-        elif path in ("/crop.png", "/cut.png"):
-            picture = store.crop if path == "/crop.png" else store.cut
+            return Answer(page, "text/html; charset=utf-8")
+        if path == "/crops.json":
+            return _json(folder=self.store.folder.name, names=NAMES, crops=self.store.facts())
+        if path in ("/crop.png", "/cut.png"):
+            picture = self.store.crop if path == "/crop.png" else self.store.cut
             try:
-                self.answer(HTTPStatus.OK, "image/png", picture(query.get("file", [""])[0]))
+                return Answer(picture(query.get("file", [""])[0]), "image/png")
             except (KeyError, EdgedigitsError):
-                self.answer_text(HTTPStatus.NOT_FOUND, "no such picture")
-        else:
-            self.answer_text(HTTPStatus.NOT_FOUND, "no such page; / is the only one")
+                return refusal(HTTPStatus.NOT_FOUND, "no such picture")
+        return refusal(HTTPStatus.NOT_FOUND, "no such page; / is the only one")
 
-    def do_POST(self) -> None:  # noqa: N802
-        """Label a crop, if the request comes from our own page."""
-        body = self._body()
-        if body is None or (asked := self.let_in()) is None:
-            return
-        if not self._from_our_page():
-            self.answer_text(HTTPStatus.FORBIDDEN, "only this server's own page may label")
-        elif asked[0] != "/label":
-            self.answer_text(HTTPStatus.NOT_FOUND, "no such page; labels go to /label")
-        else:
-            self._label(body)
-
-    def _body(self) -> bytes | None:
-        """What was sent, or None where that was refused, and the connection with it."""
-        length = self.headers.get_all("Content-Length", [])
-        plain = len(length) == 1 and length[0].isascii() and length[0].isdigit()
-        asked_to_close, self.close_connection = self.close_connection, True
-        if "Transfer-Encoding" in self.headers or not plain:
-            self.answer_text(HTTPStatus.LENGTH_REQUIRED, "say how long the body is")
-            return None
-        if len(length[0]) > 9 or int(length[0]) > MOST_BYTES:
-            self.answer_text(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too long for a label")
-            return None
-        body = self.rfile.read(int(length[0]))
-        if len(body) != int(length[0]):
-            return None  # gone in the middle
-        self.close_connection = asked_to_close
-        return body
-
-    def _from_our_page(self) -> bool:
-        """Whether no other web page sent this: browsers say where a request comes from."""
-        origins = self.headers.get_all("Origin", [])
-        ours = {f"http://{self.headers['Host']}"}
-        plain = self.headers.get_content_type() == "application/json"  # others need no permission
-        return plain and set(origins) <= ours
-
-    def _label(self, body: bytes) -> None:
-        store = self.server.page.store
+    def take(self, path: str, body: bytes) -> Answer:
+        """Label a crop, or take its label away."""
+        if path != "/label":
+            return refusal(HTTPStatus.NOT_FOUND, "no such page; labels go to /label")
         try:
             sent = json.loads(body)
             file, label = sent["file"], sent["label"]
             if not isinstance(file, str) or not isinstance(label, (str, type(None))):
                 raise ValueError(label)
-            store.set(file, label)
+            self.store.set(file, label)
         except (ValueError, TypeError, KeyError, RecursionError):
-            self.answer_text(HTTPStatus.BAD_REQUEST, "no such crop, or no such label")
+            return refusal(HTTPStatus.BAD_REQUEST, "no such crop, or no such label")
         except EdgedigitsError as error:
-            self.answer_text(HTTPStatus.INSUFFICIENT_STORAGE, str(error))
-        else:
-            self._answer_json({"file": file, "label": label, "labelled": store.labelled})
+            return refusal(HTTPStatus.INSUFFICIENT_STORAGE, str(error))
+        return _json(file=file, label=label, labelled=self.store.labelled)
 
-    def _answer_json(self, document: dict[str, Any]) -> None:
-        text = json.dumps({"schema_version": 1, **document}).replace("<", "\\u003c")
-        self.answer(HTTPStatus.OK, "application/json", text.encode())
+
+def _json(**document: Any) -> Answer:
+    text = json.dumps({"schema_version": 1, **document}).replace("<", "\\u003c")
+    return Answer(text.encode(), "application/json")
 
 
 def serve(folder: Path, port: int = 0, progress: Progress = SILENT) -> None:

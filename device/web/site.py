@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from edgedigits.device.preview.connections import Answer, Server
+from edgedigits.device.web.connections import Answer, Server
 from edgedigits.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Site:
     name = "site"
     options = Options()
     path = "/"  # of what there is to see
+    most_bytes = 0  # of what its own page may post; 0: nothing is taken
 
     def __init__(self, host: str, port: int, token: str | None) -> None:
         family, address, loopback = _resolve(host, port, self.options)
@@ -84,6 +85,14 @@ class Site:
 
         Args:
             path: of the address, as sent. query: its parameters, a list of values each.
+        """
+        raise NotImplementedError
+
+    def take(self, path: str, body: bytes) -> Answer:
+        """What an allowed POST is answered, of JSON that the site's own page sent.
+
+        Args:
+            path: of the address, as sent. body: ``most_bytes`` at most.
         """
         raise NotImplementedError
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 if TYPE_CHECKING:
-    from edgedigits.device.preview.site import Site
+    from edgedigits.device.web.site import Site
 
 PATIENCE = 5.0  # seconds a viewer may take to send its request, or to take what it asked for
 LONGEST = 30.0  # seconds that one request may take in all, however slowly it goes on
@@ -187,32 +187,73 @@ class Handler(BaseHTTPRequestHandler):
         """Answer, if the request may see anything."""
         if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
             self.close_connection = True  # a body is not read, and must not be the next request
+        if (asked := self._let_in()) is not None:
+            self._send(self.server.site.answer(*asked))
+
+    def do_HEAD(self) -> None:
+        """As GET; the body is left out where it would be sent."""
+        self.do_GET()
+
+    def do_POST(self) -> None:
+        """Take what was sent, if the site takes anything, and from its own page alone."""
+        if not self.server.site.most_bytes:
+            self.send_error(HTTPStatus.NOT_IMPLEMENTED)
+            return
+        body = self._body()
+        if body is None or (asked := self._let_in()) is None:
+            return
+        if self._from_our_page():
+            self._send(self.server.site.take(asked[0], body))
+        else:
+            self._refuse(HTTPStatus.FORBIDDEN, "only this server's own page may send anything")
+
+    def _let_in(self) -> tuple[str, dict[str, list[str]]] | None:
+        """Path and query of a request that may see anything; None: it was refused already."""
         try:
             address = urlsplit(self.path)
             query = parse_qs(address.query, max_num_fields=10)
             names = self._names()
         except ValueError:
             self._refuse(HTTPStatus.BAD_REQUEST, "not an address")
-            return
+            return None
         if address.netloc:
             names.append(address.hostname)
         if self.server.names is not None and not set(names) <= self.server.names:
             self._refuse(HTTPStatus.FORBIDDEN, "this server does not go by that name")
-            return
+            return None
         if not any(map(self.server.site.allows, self._tokens(query))):
             self._refuse(HTTPStatus.FORBIDDEN, "add ?token=… to the address")
-            return
-        self._send(self.server.site.answer(address.path, query))
+            return None
+        return address.path, query
+
+    def _body(self) -> bytes | None:
+        """What was sent, or None where that was refused, and the connection with it."""
+        length = self.headers.get_all("Content-Length", [])
+        plain = len(length) == 1 and length[0].isascii() and length[0].isdigit()
+        self.close_connection = True
+        if "Transfer-Encoding" in self.headers or not plain:
+            self._refuse(HTTPStatus.LENGTH_REQUIRED, "say how long the body is")
+            return None
+        if len(length[0]) > 9 or int(length[0]) > self.server.site.most_bytes:
+            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too long")
+            return None
+        body = self.rfile.read(int(length[0]))
+        if len(body) != int(length[0]):
+            return None  # gone in the middle
+        self.close_connection = self.request_version < "HTTP/1.1"
+        return body
+
+    def _from_our_page(self) -> bool:
+        """Whether no other web page sent this: browsers say where a request comes from."""
+        origins = self.headers.get_all("Origin", [])
+        plain = self.headers.get_content_type() == "application/json"  # others need no permission
+        return plain and set(origins) <= {f"http://{self.headers['Host']}"}
 
     def _tokens(self, query: dict[str, list[str]]) -> tuple[str, ...]:
         """What the request brings along: in its address, or as scrapers do in a header."""
         kind, _, bearer = self.headers.get("Authorization", "").partition(" ")
         in_address = query.get("token", [""])[0]
         return (in_address, bearer.strip()) if kind.lower() == "bearer" else (in_address,)
-
-    def do_HEAD(self) -> None:
-        """As GET; the body is left out where it would be sent."""
-        self.do_GET()
 
     def _names(self) -> list[str | None]:
         """What the browser asked for: a name that was pointed at this machine is not ours.
