@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edgedigits.device.capture import Capture
 from edgedigits.device.metrics import Metrics, MetricsServer
+from edgedigits.device.mqtt import MqttOptions, open_mqtt
 from edgedigits.device.outputs import Terminal, Video, json_line
 from edgedigits.device.preview import PreviewServer
 from edgedigits.device.recogniser import Recogniser
@@ -38,6 +39,7 @@ class CameraOptions:
         metrics: the port of the metrics, 0 for any; None: none. metrics_host: their address.
         out: an annotated video. save_unsure: a folder for unsure crops.
         as_json: a JSON line a frame instead of committed texts.
+        mqtt: a broker that gets committed readings.
     """
 
     source: str = "0"
@@ -54,6 +56,7 @@ class CameraOptions:
     out: Path | None = None
     save_unsure: Path | None = None
     as_json: bool = False
+    mqtt: MqttOptions | None = None
 
 
 def run_camera(
@@ -129,6 +132,8 @@ def _outputs(
     metrics: Metrics | None,
 ) -> list[Output]:
     outputs: list[Output] = []
+    if options.mqtt is not None:  # first: what is said has been kept
+        outputs.append(stack.enter_context(open_mqtt(options.mqtt, progress)))
     if options.as_json:
         outputs.append(lambda seen: write(json_line(seen.to_json())))
     else:

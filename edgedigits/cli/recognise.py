@@ -9,6 +9,14 @@ from typing import Annotated
 import typer
 
 from edgedigits.cli.common import progress, stdout
+from edgedigits.cli.mqtt import (
+    BrokerOption,
+    MqttConfigOption,
+    MqttNameOption,
+    MqttTopicOption,
+    QueueOption,
+    mqtt_options,
+)
 from edgedigits.errors import UsageError
 
 ModelOption = Annotated[
@@ -138,6 +146,11 @@ def camera(
     save_unsure: UnsureOption = None,
     threads: ThreadsOption = 1,
     delegate: DelegateOption = None,
+    mqtt: BrokerOption = None,
+    mqtt_topic: MqttTopicOption = None,
+    mqtt_name: MqttNameOption = None,
+    mqtt_config: MqttConfigOption = None,
+    queue: QueueOption = None,
     as_json: LinesOption = False,
 ) -> None:
     """Recognise digits in a camera, a video or a stream, and say each text once.
@@ -164,6 +177,7 @@ def camera(
         out=out,
         save_unsure=save_unsure,
         as_json=as_json,
+        mqtt=mqtt_options(mqtt, mqtt_topic, mqtt_name, mqtt_config, queue),
     )
     with progress() as shown:
         recogniser = open_recogniser(
