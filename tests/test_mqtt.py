@@ -1,0 +1,384 @@
+"""Readings through a real broker: in order and once; lost connections, TLS, passwords, kills."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import pytest
+from helpers_capture import until
+from helpers_commits import Lines, committing, publishing, seen
+from helpers_frames import Connection, mjpeg_server
+from helpers_mosquitto import PROGRAM, Mosquitto, Subscriber, mosquitto, need, subscribed
+from helpers_postgres import free_port
+from helpers_recognise import page_of_digits
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _installed() -> None:
+    need("mosquitto", PROGRAM)
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    with mosquitto(tmp_path / "broker") as running:
+        yield running
+
+
+@pytest.fixture
+def subscriber(broker: Mosquitto) -> Iterator[Subscriber]:
+    with subscribed(broker.port) as one:
+        yield one
+
+
+def retained(broker: Mosquitto) -> dict[str, str]:
+    """What a newcomer is told."""
+    with subscribed(broker.port, "+/desk/#") as newcomer:
+        newcomer.wait_for(lambda: len(newcomer.messages) >= 2)
+        assert all(kept for _, _, kept in newcomer.messages)
+        return {topic: text for topic, text, _ in newcomer.messages}
+
+
+def test_readings_state_and_availability(
+    broker: Mosquitto, subscriber: Subscriber, tmp_path: Path
+) -> None:
+    said = Lines()
+    with publishing(broker.address, tmp_path / "q", said) as publisher:
+        for text in ("31415\n926", None, "27", None):
+            publisher(seen(text))
+        subscriber.wait_for(lambda: len(subscriber.texts()) == 2)
+        subscriber.wait_for(lambda: subscriber.on("/diagnostics"))
+    subscriber.wait_for(lambda: subscriber.availability()[-1] == "offline")
+    assert subscriber.texts() == ["31415\n926", "27"]
+    assert subscriber.availability() == ["online", "offline"]
+    first, second = subscriber.on("/reading")
+    assert (first["sequence"], second["sequence"]) == (1, 2)
+    assert first["queue"] == second["queue"]
+    assert subscriber.on("/state")[-1] == second
+    (diagnostics,) = subscriber.on("/diagnostics")
+    assert (diagnostics["frames"], diagnostics["readings_lost"]) == (1, 0)
+    kept = retained(broker)
+    assert json.loads(kept["edgedigits/desk/state"]) == second
+    assert kept["edgedigits/desk/availability"] == "offline"
+    assert "edgedigits/desk/reading" not in kept
+    (line,) = said.lines
+    assert line.startswith(f"mqtt {broker.address}: connected, ")
+
+
+def test_discovery_is_retained(broker: Mosquitto, tmp_path: Path) -> None:
+    with (
+        publishing(broker.address, tmp_path / "q", Lines()),
+        subscribed(broker.port, "homeassistant/#") as home,
+    ):
+        home.wait_for(lambda: len(home.on("/config")) == 3)
+    units = {document["unique_id"]: document for document in home.on("/config")}
+    assert units["edgedigits_desk_reading"]["state_topic"] == "edgedigits/desk/state"
+    with subscribed(broker.port, "homeassistant/sensor/#") as late:
+        late.wait_for(lambda: len(late.messages) == 2)
+        assert all(kept for _, _, kept in late.messages)
+
+
+def test_the_camera_publishes_what_it_says_and_the_broker_says_when_it_is_killed(
+    broker: Mosquitto, subscriber: Subscriber, tmp_path: Path
+) -> None:
+    pages = [
+        cv2.imencode(".jpg", page_of_digits([text])[0])[1].tobytes() for text in ("31415", "2714")
+    ]
+
+    def send(connection: Connection) -> None:
+        connection.begin()
+        while not connection.closing.wait(0.02):
+            connection.part(pages[len(subscriber.texts()) % 2])
+
+    with mjpeg_server(send) as url:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "edgedigits.cli.main", "camera", "--source", url, "--mqtt",
+             broker.address, "--mqtt-name", "desk", "--mqtt-topic", "home/cameras", "--queue",
+             str(tmp_path / "q")],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        try:
+            subscriber.wait_for(lambda: len(subscriber.texts()) >= 2)
+        finally:
+            process.kill()
+            out, error = process.communicate()
+    subscriber.wait_for(lambda: "offline" in subscriber.availability())
+    assert subscriber.availability() == ["online", "offline"]
+    lines = [line.split(maxsplit=2)[2] for line in out.splitlines()]
+    assert subscriber.texts()[: len(lines)] == lines
+    assert set(lines) == {"31415", "2714"}
+    assert subscriber.messages[0][0] == "home/cameras/desk/availability"
+    assert f"mqtt {broker.address}: connected" in error
+
+
+def test_a_broker_that_is_gone_gets_everything_in_order_and_once_when_it_is_back(
+    broker: Mosquitto, subscriber: Subscriber, tmp_path: Path
+) -> None:
+    said = Lines()
+    with publishing(broker.address, tmp_path / "q", said) as publisher:
+        publisher(seen("1"))
+        subscriber.wait_for(lambda: subscriber.texts() == ["1"])
+        broker.stop()
+        until(lambda: any("connection lost" in line for line in said.lines))
+        began = time.monotonic()
+        for number in range(2, 102):
+            publisher(seen(str(number)))
+        assert time.monotonic() - began < 10  # the broker has no say in that
+        broker.start()
+        back = time.monotonic()
+        subscriber.wait_for(lambda: len(subscriber.texts()) >= 101)
+        assert time.monotonic() - back < 10
+        subscriber.wait_for(lambda: subscriber.on("/state")[-1]["text"] == "101")
+    # The first may come twice: the broker may have gone before its acknowledgement was read.
+    once = subscriber.once()
+    assert [document["text"] for document in once] == [str(number) for number in range(1, 102)]
+    assert [document["sequence"] for document in once] == list(range(1, 102))
+    lost = [line for line in said.lines if line.startswith("WARNING")]
+    assert len(lost) == 2, lost  # lost once, refused once, however often it was tried
+    assert "connection refused" in lost[1]
+    assert re.fullmatch(r"mqtt .*: connected, 10[01] readings waiting", said.lines[-1])
+
+
+def test_readings_of_a_run_without_a_broker_arrive_in_the_next(tmp_path: Path) -> None:
+    said, queue = Lines(), tmp_path / "q"
+    nowhere = f"127.0.0.1:{free_port()}"
+    with publishing(nowhere, queue, said) as publisher:
+        for text in ("1", "2"):
+            publisher(seen(text))
+        until(lambda: said.lines)
+    assert said.lines[-1] == f"mqtt {nowhere}: 2 readings waiting in {queue}"
+    with (
+        mosquitto(tmp_path / "broker") as broker,
+        subscribed(broker.port) as subscriber,
+        publishing(broker.address, queue, said) as publisher,
+    ):
+        publisher(seen("3"))
+        subscriber.wait_for(lambda: len(subscriber.texts()) == 3)
+        assert subscriber.texts() == ["1", "2", "3"]
+
+
+def test_a_wrong_password_is_said_once_and_recognition_goes_on(tmp_path: Path) -> None:
+    passwords = tmp_path / "passwords"
+    tool = need("mosquitto_passwd", _beside("mosquitto_passwd"))
+    subprocess.run([tool, "-b", "-c", passwords, "me", "right"], check=True, capture_output=True)
+    passwords.chmod(0o644)
+    settings = {"allow_anonymous": "false", "password_file": str(passwords)}
+    file = tmp_path / "mqtt.conf"
+    said = Lines()
+    with mosquitto(tmp_path / "broker", **settings) as broker:
+        for text in ("", "[mqtt]\nuser = me\npassword = guess\n"):
+            file.write_text(text)
+            file.chmod(0o600)
+            config = file if text else None
+            with publishing(broker.address, tmp_path / "q", said, config) as publisher:
+                until(lambda: said.lines)
+                publisher(seen("7"))
+            assert len(said.lines) == 2, said.lines
+            assert "it does not let this user in; check user and password" in said.lines[0]
+            assert "guess" not in said.lines[0]
+            said.lines.clear()
+        file.write_text("[mqtt]\nuser = me\npassword = right\n")
+
+        def log_in(client: object) -> None:
+            client.username_pw_set("me", "right")  # type: ignore[attr-defined]
+
+        with (
+            subscribed(broker.port, prepare=log_in) as subscriber,
+            publishing(broker.address, tmp_path / "q", said, file),
+        ):
+            subscriber.wait_for(lambda: subscriber.texts() == ["7", "7"])
+
+
+def _beside(name: str) -> str | None:
+    assert PROGRAM is not None
+    return shutil.which(name) or shutil.which(name, path=str(Path(PROGRAM).parent))
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CA, a server's certificate for ``localhost`` alone, a client's, and another CA."""
+    openssl = need("openssl", shutil.which("openssl"))
+    folder = tmp_path_factory.mktemp("certificates")
+
+    def run(*words: str) -> None:
+        subprocess.run([openssl, *words], cwd=folder, check=True, capture_output=True)
+
+    for ca in ("ca", "other"):
+        run(
+            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-days", "2", "-subj", f"/CN={ca}", "-keyout", f"{ca}.key", "-out", f"{ca}.pem",
+        )  # fmt: skip
+    (folder / "server.ext").write_text("subjectAltName = DNS:localhost\n")
+    (folder / "camera.ext").write_text("extendedKeyUsage = clientAuth\n")
+    for name, days in (("server", "2"), ("camera", "2"), ("expired", "-1")):
+        ext = "server" if name == "expired" else name
+        run(
+            "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr",
+        )  # fmt: skip
+        run(
+            "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
+            "-CAcreateserial", "-days", days, "-extfile", f"{ext}.ext", "-out", f"{name}.pem",
+        )  # fmt: skip
+    for file in folder.glob("*.key"):
+        file.chmod(0o600)
+    return folder
+
+
+def tls(folder: Path, name: str = "server") -> dict[str, str]:
+    return {
+        "cafile": f"{folder}/ca.pem",
+        "certfile": f"{folder}/{name}.pem",
+        "keyfile": f"{folder}/{name}.key",
+    }
+
+
+def config(folder: Path, **values: str) -> Path:
+    file = folder / "mqtt.conf"
+    file.write_text("[mqtt]\n" + "".join(f"{key} = {value}\n" for key, value in values.items()))
+    file.chmod(0o600)
+    return file
+
+
+def test_tls_both_ways(certificates: Path, tmp_path: Path) -> None:
+    def own(client: object) -> None:
+        context = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
+        context.load_cert_chain(certificates / "camera.pem", certificates / "camera.key")
+        client.tls_set_context(context)  # type: ignore[attr-defined]
+
+    # Paths in the file are relative to it.
+    file = config(certificates, ca="ca.pem", certificate="camera.pem", key="camera.key")
+    settings = {**tls(certificates), "require_certificate": "true"}
+    with (
+        mosquitto(tmp_path / "broker", **settings) as broker,
+        subscribed(broker.port, prepare=own, host="localhost") as subscriber,
+        publishing(f"localhost:{broker.port}", tmp_path / "q", Lines(), file) as publisher,
+    ):
+        publisher(seen("42"))
+        subscriber.wait_for(lambda: subscriber.texts() == ["42"])
+
+
+@pytest.mark.parametrize(
+    ("host", "ca", "server", "expected"),
+    [
+        ("127.0.0.1", "ca", "server", "its certificate is for another address"),
+        ("localhost", "other", "server", "its certificate is not signed by the CA that this"),
+        ("localhost", "ca", "expired", "its certificate has expired, or this device's clock"),
+        ("localhost", "ca", None, "it breaks off as soon as it is spoken to; does it speak TLS"),
+        ("localhost", None, "server", "it ends the connection at once; is it a broker, and does"),
+    ],
+)
+def test_tls_that_does_not_match_is_one_line(
+    host: str, ca: str | None, server: str | None, expected: str, certificates: Path, tmp_path: Path
+) -> None:
+    file = config(tmp_path, ca=f"{certificates}/{ca}.pem") if ca else None
+    settings = tls(certificates, server) if server else {}
+    said = Lines()
+    with mosquitto(tmp_path / "broker", **settings) as broker:
+        with publishing(f"{host}:{broker.port}", tmp_path / "q", said, file) as publisher:
+            publisher(seen("42"))
+            until(lambda: said.lines)
+        assert said.lines[0].startswith(f"WARNING: mqtt {host}:{broker.port}: {expected}")
+        assert said.lines[1:] == [
+            f"mqtt {host}:{broker.port}: 1 reading waiting in {tmp_path / 'q'}"
+        ]
+
+
+def test_hosts_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgedigits.device.mqtt.link.PATIENCE", 1.0)
+    said = Lines()
+    with publishing("no-such-host.invalid", tmp_path / "q", said):
+        until(lambda: said.lines)
+    assert "mqtt no-such-host.invalid:1883: there is no host of this name" in said.lines[0]
+
+    def a_web_server(connection: Connection) -> None:
+        connection.handler.send_error(404)
+
+    said.lines.clear()
+    with mjpeg_server(a_web_server) as url:
+        address = url.removeprefix("http://").removesuffix("/stream")
+        with publishing(address, tmp_path / "q", said):
+            until(lambda: said.lines)
+    assert "is it a broker" in said.lines[0]
+
+
+def test_a_name_that_another_device_has_is_no_quarrel(
+    broker: Mosquitto, subscriber: Subscriber, tmp_path: Path
+) -> None:
+    """Two queues are two clients: neither throws the other out."""
+    said = Lines()
+    with (
+        publishing(broker.address, tmp_path / "a", said) as one,
+        publishing(broker.address, tmp_path / "b", said) as two,
+    ):
+        until(lambda: len(said.lines) == 2)
+        one(seen("1"))
+        two(seen("2"))
+        subscriber.wait_for(lambda: len(subscriber.texts()) == 2)
+    assert all("connected" in line for line in said.lines)
+
+
+def killed_after(
+    seconds: float, broker: Mosquitto, queue: Path, run: int, log: Path, pause: float
+) -> list[str]:
+    """What a program said it had committed before it was killed."""
+    with log.open("wb") as errors:
+        process = committing(broker, queue, run, pause, errors)
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    assert first, log.read_text()
+    time.sleep(seconds)
+    process.send_signal(signal.SIGKILL)
+    rest = process.stdout.read()
+    process.wait()
+    return (first + rest).split("\n")[:-1]
+
+
+def test_kills_at_random_moments_lose_nothing_and_double_nothing(
+    broker: Mosquitto, subscriber: Subscriber, tmp_path: Path
+) -> None:
+    rng, queue, kept = random.Random(7), tmp_path / "q", []
+    for run in range(1, 7):
+        moment = rng.uniform(0, 0.4)
+        kept += killed_after(moment, broker, queue, run, tmp_path / "log", rng.choice([0, 0.01]))
+    said = Lines()
+    with publishing(broker.address, queue, said) as publisher:
+        publisher(seen("0"))
+        subscriber.wait_for(lambda: "0" in subscriber.texts())
+    once = [document["text"] for document in subscriber.once()]
+    assert len(once) == len(set(once))  # no reading has two ids
+    assert set(kept) <= set(once)
+    assert len(kept) > 50
+    # Not one number is missing, and all came in order.
+    numbers = [document["sequence"] for document in subscriber.once()]
+    assert numbers == list(range(1, len(once) + 1))
+
+
+def test_the_last_will_of_the_run_before_does_not_outlast_the_next(
+    broker: Mosquitto, subscriber: Subscriber, tmp_path: Path
+) -> None:
+    """A connection that nobody ended, as after a power cut, is thrown out by the next one."""
+    process = committing(broker, tmp_path / "q", 1, 0.05, subprocess.DEVNULL)
+    try:
+        subscriber.wait_for(lambda: subscriber.texts())
+        process.send_signal(signal.SIGSTOP)  # its connection stays
+        copy = tmp_path / "copy"
+        copy.mkdir()
+        for file in (tmp_path / "q").iterdir():
+            (copy / file.name).write_bytes(file.read_bytes())
+        with publishing(broker.address, copy, Lines()):
+            subscriber.wait_for(lambda: len(subscriber.availability()) >= 3)
+            assert subscriber.availability() == ["online", "offline", "online"]
+    finally:
+        process.kill()
+        process.communicate()
