@@ -16,10 +16,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from helpers_mosquitto import Mosquitto
 from helpers_reading import reading
 
 from edgedigits.device.frames import Frame
@@ -29,6 +28,9 @@ from edgedigits.device.mqtt.publisher import Publisher
 from edgedigits.device.reading import Box
 from edgedigits.device.tracking import Track, Tracked
 from edgedigits.device.watching import Seen
+
+if TYPE_CHECKING:
+    from helpers_mosquitto import Mosquitto
 
 BLACK = np.zeros((4, 4), np.uint8)
 

@@ -83,6 +83,11 @@ class Mosquitto:
                 return
             time.sleep(0.02)
 
+    def send(self, what: signal.Signals) -> None:
+        """Send the process a signal."""
+        assert self._process is not None
+        self._process.send_signal(what)
+
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Stop; it writes what it knows unless it is killed."""
         if self._process is not None:
