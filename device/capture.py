@@ -16,7 +16,8 @@ from edgedigits.device.sources.source import Source
 from edgedigits.errors import EdgedigitsError
 
 FIRST_DELAY = 0.5  # seconds before a lost source is opened again; doubled each time
-LONGEST_DELAY = 10.0
+LONGEST_DELAY = 1.0  # with a read of three seconds: back within five, however long it was away
+GOOD_WHILE = 10.0  # seconds after which what is lost again is tried as soon as the first time
 READ_AHEAD = 2  # frames of a file that wait at most
 PATIENCE = 4.0  # seconds to wait for the thread when closing: a little more than a read may take
 
@@ -34,7 +35,7 @@ class Capture:
 
     Of a camera or stream the newest frame is handed over and older ones are dropped; of a file all
     are, in order. A camera or stream that stalls, ends or fails is opened again, at once and then
-    ever less often, until it is back; a file's end ends the iteration.
+    less often, until it is back; a file's end ends the iteration.
 
     Args:
         opener: opens the source; called again, in the thread, for a live one that was lost.
@@ -176,7 +177,7 @@ class Capture:
             self._lost = True
             self._say(f"source {self.name}: {reason}, reopening…")
             # What came back a moment ago and is lost again is tried no more often than before.
-            if self._clock() - self._back >= LONGEST_DELAY:
+            if self._clock() - self._back >= GOOD_WHILE:
                 self._delay = FIRST_DELAY
         self._close_source()
         self._wait(self._delay)

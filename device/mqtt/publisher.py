@@ -29,7 +29,7 @@ from edgedigits.device.watching import Seen
 from edgedigits.progress import SILENT, Progress
 
 FIRST_DELAY = 0.5  # seconds before the broker is tried again; doubled each time
-LONGEST_DELAY = 4.0
+LONGEST_DELAY = 2.0
 HOPELESS_DELAY = 30.0  # where it refuses user and password
 GOOD_WHILE = 10.0  # seconds of a connection after which delays start anew
 AT_ONCE = 20  # readings on their way

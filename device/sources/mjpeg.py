@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgedigits.device.sources.headers import is_sensible
 from edgedigits.errors import SourceError
 
 CHUNK = 1 << 16  # bytes asked for at once
@@ -65,6 +66,8 @@ class MjpegSource:
 
 
 def _decode(part: bytes) -> NDArray[Any] | None:
+    if not is_sensible(part):
+        return None
     try:
         return cv2.imdecode(np.frombuffer(part, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:  # empty, or of a size that nobody means
