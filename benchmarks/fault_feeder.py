@@ -17,8 +17,8 @@ from helpers_recognise import page_of_digits
 
 TEXTS = ("27", "31", "942", "18", "6", "51")
 CHANGE_AFTER = 100  # frames of one text
-AHEAD = 2  # frames that may be under way
-IMPATIENT = 0.05  # seconds after which a frame goes out although none was answered
+AHEAD = 4  # frames that may be under way
+IMPATIENT = 0.004  # seconds after which a frame goes out although none was answered
 SMALL = (160, 120)
 SIZES = ((320, 240), (96, 160), (641, 33), SMALL)
 

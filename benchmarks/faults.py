@@ -5,7 +5,8 @@
 A camera on loopback, a mosquitto of its own and viewers of the preview page are made to fail, one
 after the other, with undisturbed frames between. The process runs with an accelerator that is
 refused. Memory is counted from the end of the first cycle, in which each fault has happened once.
-Writes ``benchmarks/results/faults.json``; ``docs/faults.md`` has the table.
+Ctrl-C ends it after the fault that is on, with the result up to then. Writes
+``benchmarks/results/faults.json``; ``docs/faults.md`` has the table.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from urllib.parse import urlsplit
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
 
-from fault_feeder import SIZES, SMALL, Feeder, garbage, huge
+from fault_feeder import AHEAD, SIZES, SMALL, Feeder, garbage, huge
 from helpers_mosquitto import Mosquitto, Subscriber, mosquitto, subscribed
 
 from edgedigits.run import host_facts, package_versions, write_json
@@ -57,7 +58,6 @@ class Camera:
         )  # fmt: skip
         self.frames = 0
         self.size = (0, 0)
-        self.longest_gap = 0.0  # seconds between two frames
         self.committed: list[str] = []
         self.said: list[str] = []
         self._feeder = feeder
@@ -104,10 +104,8 @@ class Camera:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             document = json.loads(line)
-            now = time.monotonic()
             with self._changed:
-                self.longest_gap = max(self.longest_gap, now - self._last)
-                self._last = now
+                self._last = time.monotonic()
                 self.frames += 1
                 self.size = (document["width"], document["height"])
                 if document["new"]:
@@ -153,7 +151,7 @@ def short_stall(bench: Bench) -> float:
     bench.feeder.stalled, bench.feeder.dead = True, False
     bench.wait(1)
     bench.feeder.stalled = False
-    return bench.camera.more_frames(5)
+    return bench.camera.more_frames(AHEAD + 2)
 
 
 def long_stall(bench: Bench) -> float:
@@ -161,13 +159,13 @@ def long_stall(bench: Bench) -> float:
     bench.feeder.stalled = bench.feeder.dead = True
     bench.wait(8)
     bench.feeder.stalled = False
-    return bench.camera.more_frames(5)
+    return bench.camera.more_frames(AHEAD + 2)
 
 
 def ends(bench: Bench) -> float:
     """The connection is ended; the camera is there again at once."""
     bench.feeder.end_connections()
-    return bench.camera.more_frames(5)
+    return bench.camera.more_frames(AHEAD + 2)
 
 
 def refuses(bench: Bench) -> float:
@@ -176,7 +174,7 @@ def refuses(bench: Bench) -> float:
     bench.feeder.end_connections()
     bench.wait(12)
     bench.feeder.refusing = False
-    return bench.camera.more_frames(5)
+    return bench.camera.more_frames(AHEAD + 2)
 
 
 def switched_off(bench: Bench) -> float:
@@ -184,7 +182,7 @@ def switched_off(bench: Bench) -> float:
     bench.feeder.close()
     bench.wait(7)
     bench.feeder.open()
-    return bench.camera.more_frames(5)
+    return bench.camera.more_frames(AHEAD + 2)
 
 
 def resize(bench: Bench) -> float:
@@ -193,7 +191,7 @@ def resize(bench: Bench) -> float:
         bench.feeder.size = size
         bench.camera.more_frames(20, size)
     bench.feeder.size = SMALL
-    return bench.camera.more_frames(5, SMALL)
+    return bench.camera.more_frames(AHEAD + 2, SMALL)
 
 
 def garbage_frames(bench: Bench) -> float:
@@ -201,7 +199,7 @@ def garbage_frames(bench: Bench) -> float:
     bench.feeder.other = garbage(bench.seed)
     bench.wait(2)
     bench.feeder.other = None
-    return bench.camera.more_frames(5, SMALL)
+    return bench.camera.more_frames(AHEAD + 2, SMALL)
 
 
 def huge_frames(bench: Bench) -> float:
@@ -209,7 +207,7 @@ def huge_frames(bench: Bench) -> float:
     bench.feeder.other = huge(bench.seed)
     bench.wait(1)
     bench.feeder.other = None
-    return bench.camera.more_frames(5, SMALL)
+    return bench.camera.more_frames(AHEAD + 2, SMALL)
 
 
 def deaf_viewers(bench: Bench) -> float:
@@ -291,11 +289,14 @@ def running(folder: Path, scale: float = 1.0) -> Iterator[Bench]:
             feeder.close()
 
 
-def run(bench: Bench, frames: int, cycles: int) -> Found:
+def run(bench: Bench, frames: int, cycles: int, stopped: threading.Event) -> Found:
     """Each fault in turn, as often as there are cycles, until so many frames were recognised."""
     found = Found()
     steps = cycles * len(FAULTS)
     for step in range(steps):
+        if stopped.is_set():
+            frames = 0
+            break
         goal = frames * (step + 1) // (steps + 1)
         bench.camera.more_frames(max(0, goal - bench.camera.frames))
         found.memory.append((bench.camera.frames, bench.camera.memory()))
@@ -318,11 +319,17 @@ def growth(memory: list[tuple[int, int]]) -> tuple[int, int]:
     return later[0], max(later) - later[0]
 
 
-def measure(frames: int, cycles: int, folder: Path, scale: float = 1.0) -> dict[str, Any]:
-    """All of it."""
+def measure(
+    frames: int,
+    cycles: int,
+    folder: Path,
+    scale: float = 1.0,
+    stopped: threading.Event | None = None,
+) -> dict[str, Any]:
+    """All of it, or once ``stopped`` what there is."""
     with running(folder, scale) as bench:
         camera, subscriber = bench.camera, bench.subscriber
-        found = run(bench, frames, cycles)
+        found = run(bench, frames, cycles, stopped or threading.Event())
         bench.all_arrived()
         peak = camera.peak()
         code = camera.end()
@@ -332,8 +339,14 @@ def measure(frames: int, cycles: int, folder: Path, scale: float = 1.0) -> dict[
             "faults": sum(map(len, found.recovery.values())),
             "exit_code_of_interrupt": code,
             "recovery_s": {
-                name: {"times": len(seconds), "longest": max(seconds), "all": seconds}
-                for name, seconds in found.recovery.items()
+                fault.__name__: {
+                    "about": fault.__doc__,
+                    "times": len(found.recovery[fault.__name__]),
+                    "longest": max(found.recovery[fault.__name__]),
+                    "all": found.recovery[fault.__name__],
+                }
+                for fault in FAULTS
+                if fault.__name__ in found.recovery
             },
             "longest_recovery_s": max(max(seconds) for seconds in found.recovery.values()),
             "resident_after_first_cycle": after,
@@ -370,12 +383,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULT)
     options = parser.parse_args()
     cycles = options.cycles or max(2, options.frames // 10_000)
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        result = measure(options.frames, cycles, Path(folder))
+        result = measure(options.frames, cycles, Path(folder), stopped=stopped)
     document = {
         "command": f"python benchmarks/faults.py --frames {options.frames} --cycles {cycles}",
-        "met": met(result),
+        "met": met(result) and result["frames"] >= options.frames,
         **result,
         "seconds": round(time.monotonic() - began, 1),
         "load": os.getloadavg()[0],

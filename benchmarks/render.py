@@ -20,6 +20,7 @@ from typing import Any
 
 from render_calibration import calibration_clipping, calibration_sets, diagnose_speed
 from render_deploy import deploy, kills
+from render_faults import faults, queue_kills
 from render_inspect import fuzz_inspect, inspect_speed
 from render_ladder import ablations, ladder, measured_on
 from render_learning import learning
@@ -38,6 +39,7 @@ CALIBRATION_PAGE = DOCS / "calibration.md"
 SERVICE_PAGE = DOCS / "service.md"
 DEPLOY_PAGE = DOCS / "deploy.md"
 LEARNING_PAGE = DOCS / "learning.md"
+FAULTS_PAGE = DOCS / "faults.md"
 REFERENCE_PAGE = DOCS / "reference-systems.md"
 
 Document = dict[str, Any]
@@ -312,6 +314,7 @@ PAGES: dict[Path, Renderers] = {
     SERVICE_PAGE: {"hostile-requests": hostile_requests},
     DEPLOY_PAGE: {"deploy": deploy, "deploy-kills": kills},
     LEARNING_PAGE: {"learning": learning},
+    FAULTS_PAGE: {"faults": faults, "queue-kills": queue_kills},
 }
 
 

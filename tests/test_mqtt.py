@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 import re
@@ -22,6 +23,8 @@ from helpers_frames import Connection, mjpeg_server
 from helpers_mosquitto import PROGRAM, Mosquitto, Subscriber, mosquitto, need, subscribed
 from helpers_postgres import free_port
 from helpers_recognise import page_of_digits
+
+from edgedigits.device.mqtt.publisher import Publisher
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -326,6 +329,44 @@ def test_a_name_that_another_device_has_is_no_quarrel(
         two(seen("2"))
         subscriber.wait_for(lambda: len(subscriber.texts()) == 2)
     assert all("connected" in line for line in said.lines)
+
+
+def test_tries_leave_no_sockets_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that is away for months is tried a million times."""
+    tries = []
+
+    def counted(text: str) -> None:
+        tries.append(text)
+
+    for name in ("FIRST_DELAY", "LONGEST_DELAY"):
+        monkeypatch.setattr(f"edgedigits.device.mqtt.publisher.{name}", 0.001)
+    monkeypatch.setattr(Publisher, "_complain", lambda self, why: counted(why))
+    nowhere = f"127.0.0.1:{free_port()}"
+    gc.disable()
+    try:
+        with publishing(nowhere, tmp_path / "q", Lines()):
+            until(lambda: len(tries) > 10)
+            before = len(list(Path("/proc/self/fd").iterdir()))
+            until(lambda: len(tries) > 60)
+            assert len(list(Path("/proc/self/fd").iterdir())) < before + 10
+    finally:
+        gc.enable()
+
+
+def test_a_frozen_broker_does_not_hold_up_the_end(
+    broker: Mosquitto, subscriber: Subscriber, tmp_path: Path
+) -> None:
+    said = Lines()
+    with publishing(broker.address, tmp_path / "q", said) as publisher:
+        until(lambda: said.lines)
+        broker.send(signal.SIGSTOP)
+        for number in range(30):
+            publisher(seen(str(number)))
+        began = time.monotonic()
+    assert time.monotonic() - began < 15
+    broker.send(signal.SIGCONT)
+    subscriber.wait_for(lambda: subscriber.availability()[-1:] == ["offline"])
+    assert said.lines[-1] == f"mqtt {broker.address}: 30 readings waiting in {tmp_path / 'q'}"
 
 
 def killed_after(

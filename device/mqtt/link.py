@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -81,6 +82,7 @@ class Link:
         self._topics = topics
         self._changed = changed
         self._answered = threading.Event()
+        self._ended = threading.Event()
         self._refused: LinkError | None = None
         self._lost: str | None = None
         self._done: deque[int] = deque()  # message numbers, as they were acknowledged
@@ -89,6 +91,7 @@ class Link:
             CallbackAPIVersion.VERSION2, broker.client_id, reconnect_on_failure=False
         )
         client.connect_timeout = TIMEOUT
+        client.max_inflight_messages_set(0)  # no limit: nothing waits behind the farewell
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
         client.on_publish = self._on_publish
         client.will_set(topics.availability, OFFLINE, qos=1, retain=True)
@@ -100,6 +103,7 @@ class Link:
         try:
             client.connect(broker.host, broker.port, KEEPALIVE)
         except (OSError, ValueError) as error:
+            self._stop()
             raise LinkError(why_no_connection(error)) from error
         client.loop_start()
         self._answered.wait(PATIENCE)
@@ -158,15 +162,22 @@ class Link:
             last = self._client.publish(self._topics.availability, OFFLINE, qos=1, retain=True)
             with contextlib.suppress(RuntimeError, ValueError):  # lost meanwhile
                 last.wait_for_publish(FAREWELL)
-            if last.is_published():
-                self._client.disconnect()
+            # Behind the message in the same connection: who reads one has read the other.
+            self._client.disconnect()
+            self._ended.wait(FAREWELL)
         self._stop()
 
     def _stop(self) -> None:
-        self._client.loop_stop()
-        # paho keeps the socket of a connection that its thread has not seen end.
-        if (left := self._client.socket()) is not None:
+        client = self._client
+        # Where it still stands, its thread would wait for acknowledgements.
+        if isinstance(left := client.socket(), socket.socket):  # of TLS too
+            with contextlib.suppress(OSError):
+                left.shutdown(socket.SHUT_RDWR)
+        client.loop_stop()
+        if (left := client.socket()) is not None:
             left.close()
+        # paho closes two more sockets when nothing refers to the client any more.
+        client.on_connect = client.on_disconnect = client.on_publish = None
 
     def _on_connect(self, _client: Any, _data: Any, _flags: Any, code: Any, _more: Any) -> None:
         if code.is_failure:
@@ -177,6 +188,7 @@ class Link:
 
     def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, code: Any, _more: Any) -> None:
         self._lost = str(code).lower()
+        self._ended.set()
         self._answered.set()
         self._changed()
 

@@ -127,6 +127,9 @@ class Publisher:
                 self._complain(str(error))
                 self._closing.wait(HOPELESS_DELAY if error.hopeless else delay)
                 delay = min(2 * delay, LONGEST_DELAY)
+            except Exception as error:  # a fault of ours must not end the thread for good
+                self._complain(f"{type(error).__name__}: {error}")
+                self._closing.wait(HOPELESS_DELAY)
 
     def _complain(self, why: str) -> None:
         if why != self._said:
