@@ -315,7 +315,7 @@ def run(bench: Bench, frames: int, cycles: int, stopped: threading.Event) -> Fou
 
 def growth(memory: list[tuple[int, int]]) -> tuple[int, int]:
     """Resident bytes after the first cycle, and how much more there were later at most."""
-    later = [size for _, size in memory[len(FAULTS) :]]
+    later = [size for _, size in memory[len(FAULTS) :] or memory[-1:]]
     return later[0], max(later) - later[0]
 
 

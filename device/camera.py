@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edgedigits.device.capture import Capture
 from edgedigits.device.metrics import Metrics, MetricsServer
-from edgedigits.device.mqtt import MqttOptions, open_mqtt
+from edgedigits.device.mqtt import MqttOptions
 from edgedigits.device.outputs import Terminal, Video, json_line
 from edgedigits.device.preview import PreviewServer
 from edgedigits.device.recogniser import Recogniser
@@ -133,6 +133,8 @@ def _outputs(
 ) -> list[Output]:
     outputs: list[Output] = []
     if options.mqtt is not None:  # first: what is said has been kept
+        from edgedigits.device.mqtt.publisher import open_mqtt
+
         outputs.append(stack.enter_context(open_mqtt(options.mqtt, progress)))
     if options.as_json:
         outputs.append(lambda seen: write(json_line(seen.to_json())))

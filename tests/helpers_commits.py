@@ -23,8 +23,8 @@ from helpers_reading import reading
 
 from edgedigits.device.frames import Frame
 from edgedigits.device.handover import CaptureStats
-from edgedigits.device.mqtt import MqttOptions, open_mqtt
-from edgedigits.device.mqtt.publisher import Publisher
+from edgedigits.device.mqtt import MqttOptions
+from edgedigits.device.mqtt.publisher import Publisher, open_mqtt
 from edgedigits.device.reading import Box
 from edgedigits.device.tracking import Track, Tracked
 from edgedigits.device.watching import Seen

@@ -1,6 +1,9 @@
-"""Committed readings to an MQTT broker, by way of a queue on disk."""
+"""Committed readings to an MQTT broker, by way of a queue on disk.
+
+:func:`edgedigits.device.mqtt.publisher.open_mqtt` does it; who does not ask for it loads neither
+SQLite nor TLS.
+"""
 
 from edgedigits.device.mqtt.options import MqttOptions
-from edgedigits.device.mqtt.publisher import open_mqtt
 
-__all__ = ["MqttOptions", "open_mqtt"]
+__all__ = ["MqttOptions"]
