@@ -13,6 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ from helpers_preview import (
 )
 from helpers_reading import line, reading
 
+from edgedigits.device import drawing
 from edgedigits.device.preview import PreviewServer, moment, server
 from edgedigits.device.reading import U8
 from edgedigits.device.web import connections
@@ -359,3 +361,22 @@ def test_a_real_browser_shows_the_digits(tmp_path: Path, token: str | None) -> N
     assert "20.5" in dom
     assert "dark on light" in dom
     assert ">live<" in dom
+
+
+def test_one_thread_draws_for_all_viewers(
+    preview: PreviewServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenCV keeps 6 MB of fonts for each thread that ever wrote a letter."""
+    drew = set()
+
+    def draw_and_tell(*arguments: Any, **options: Any) -> Any:
+        drew.add(threading.get_ident())
+        return drawing.draw(*arguments, **options)
+
+    monkeypatch.setattr(moment, "draw", draw_and_tell)
+    for _ in range(5):  # each over a connection, and so in a thread, of its own
+        preview.publish(IMAGE, READING, tracked_reading(), {})
+        status, _, body = ask(preview, "/frame.jpg")
+        assert (status, body[:2]) == (200, b"\xff\xd8")
+    assert len(drew) == 1
+    assert threading.get_ident() not in drew

@@ -7,6 +7,7 @@ import json
 import math
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cv2
@@ -17,6 +18,10 @@ from edgedigits.device.reading import U8, Candidate, Reading
 from edgedigits.device.tracking import Track, Tracked
 
 QUALITY = 80  # of the JPEG
+
+# OpenCV loads its fonts anew in each thread that writes a letter, 6 MB and 30 ms; each viewer has a
+# thread, so that one draws for all.
+_DRAWING = ThreadPoolExecutor(1, "drawing")
 
 
 class Moment:
@@ -54,8 +59,9 @@ class Moment:
         with self._lock:
             if self._jpeg is None:
                 found = self._reading if self._tracked is None else self._tracked
-                drawn = draw(self._image, found, rejected=self._reading.rejected)
-                self._jpeg = _encoded(drawn)
+                self._jpeg = _DRAWING.submit(
+                    _drawn, self._image, found, self._reading.rejected
+                ).result()
             return self._jpeg
 
     def json(self) -> bytes:
@@ -80,6 +86,10 @@ class Moment:
             "candidates": _candidates(reading.digits, tracks) + _candidates(reading.rejected, ()),
             "stats": self._stats,
         }
+
+
+def _drawn(image: U8, found: Reading | Tracked, rejected: Sequence[Candidate]) -> bytes:
+    return _encoded(draw(image, found, rejected=rejected))
 
 
 def _encoded(picture: U8) -> bytes:
