@@ -139,6 +139,7 @@ def test_a_broker_that_is_gone_gets_everything_in_order_and_once_when_it_is_back
         for number in range(2, 102):
             publisher(seen(str(number)))
         assert time.monotonic() - began < 10  # the broker has no say in that
+        until(lambda: any("connection refused" in line for line in said.lines))
         broker.start()
         back = time.monotonic()
         subscriber.wait_for(lambda: len(subscriber.texts()) >= 101)
