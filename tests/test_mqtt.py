@@ -8,9 +8,11 @@ import random
 import re
 import shutil
 import signal
+import socketserver
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -344,16 +346,21 @@ def test_tries_leave_no_sockets_behind(tmp_path: Path, monkeypatch: pytest.Monke
     for name in ("FIRST_DELAY", "LONGEST_DELAY"):
         monkeypatch.setattr(f"edgedigits.device.mqtt.publisher.{name}", 0.001)
     monkeypatch.setattr(Publisher, "_complain", lambda self, why: counted(why))
-    nowhere = f"127.0.0.1:{free_port()}"
+    server = socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()  # takes each connection, and ends it
     gc.disable()
     try:
-        with publishing(nowhere, tmp_path / "q", Lines()):
+        with publishing(f"127.0.0.1:{server.server_address[1]}", tmp_path / "q", Lines()):
             until(lambda: len(tries) > 10)
             before = len(list(Path("/proc/self/fd").iterdir()))
             until(lambda: len(tries) > 60)
             assert len(list(Path("/proc/self/fd").iterdir())) < before + 10
     finally:
         gc.enable()
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def test_a_frozen_broker_does_not_hold_up_the_end(

@@ -83,7 +83,8 @@ class Link:
         self._changed = changed
         self._answered = threading.Event()
         self._ended = threading.Event()
-        self._refused: LinkError | None = None
+        self._refused: int | None = None  # the broker's reason code, and its name
+        self._refusal = ""
         self._lost: str | None = None
         self._done: deque[int] = deque()  # message numbers, as they were acknowledged
         self._sent: dict[int, str] = {}  # ids of readings by message number
@@ -107,15 +108,16 @@ class Link:
             raise LinkError(why_no_connection(error)) from error
         client.loop_start()
         self._answered.wait(PATIENCE)
-        if self._refused is None and not self.alive:
-            self._refused = LinkError(
-                "it ends the connection at once; is it a broker, and does it want TLS?"
-                if self._lost
-                else "it does not answer; is it a broker, and does it want TLS?"
-            )
-        if self._refused is not None:
+        if self._refused is not None or not self.alive:
             self._stop()
-            raise self._refused
+            # Raised here and kept nowhere, or it and the client would keep each other.
+            raise LinkError(self._why_not(), hopeless=self._refused in CREDENTIALS)
+
+    def _why_not(self) -> str:
+        if self._refused is not None:
+            return why_refused(self._refused, self._refusal)
+        what = "ends the connection at once" if self._lost else "does not answer"
+        return f"it {what}; is it a broker, and does it want TLS?"
 
     @property
     def alive(self) -> bool:
@@ -181,9 +183,7 @@ class Link:
 
     def _on_connect(self, _client: Any, _data: Any, _flags: Any, code: Any, _more: Any) -> None:
         if code.is_failure:
-            self._refused = LinkError(
-                why_refused(code.value, str(code)), hopeless=code.value in CREDENTIALS
-            )
+            self._refusal, self._refused = str(code), int(code.value)
         self._answered.set()
 
     def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, code: Any, _more: Any) -> None:
