@@ -11,11 +11,13 @@ digits. Writes ``benchmarks/results/deploy.json``.
 from __future__ import annotations
 
 import argparse
+import compileall
 import os
 import statistics
 import sys
 import tempfile
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from edgedigits.remote.judging import look
 from edgedigits.remote.packages import constraints_for, fetch_wheels
 from edgedigits.remote.plan import Plan, Wish
 from edgedigits.remote.rolling import rollback, status
+from edgedigits.remote.there.environment import trim
 from edgedigits.remote.wheels import own_wheel
 from edgedigits.run import host_facts, package_versions, write_json
 
@@ -59,7 +62,8 @@ class Steps:
 
 def plain_python(pi: Device) -> None:
     """A device whose Python has nothing but itself."""
-    real = Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info[1]}"
+    own = Path("/usr/bin") / f"python3.{sys.version_info[1]}"
+    real = own if own.exists() else Path(sys.base_prefix) / "bin" / own.name
     pi.program("python3", f'#!/bin/sh\nunset PIP_NO_DEPS\nexec {real} "$@"\n')
 
 
@@ -72,6 +76,24 @@ def largest(site: Path) -> dict[str, int]:
     """Bytes of the largest packages."""
     sizes = {path.name: bytes_below(path) for path in site.iterdir() if path.is_dir()}
     return dict(sorted(sizes.items(), key=lambda pair: -pair[1])[:8])
+
+
+def on_a_pi(folder: Path) -> dict[str, Any]:
+    """What the wheels for a Raspberry Pi take, unpacked and trimmed as on one, compiled."""
+    facts = {"python": [3, 11, 2], "machine": "aarch64", "libc": ["glibc", "2.36"]}
+    wheel = own_wheel(folder)
+    wheels = fetch_wheels(facts, wheel, constraints_for(facts))
+    site = folder / "site"
+    for path in [wheel, *(p for p in wheels.glob("*.whl") if not p.name.startswith("edgedigits-"))]:
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(site)
+    trim(site)
+    compileall.compile_dir(str(site), quiet=2)
+    return {
+        "wheel_bytes": sum(path.stat().st_size for path in wheels.glob("*.whl")),
+        "installed_bytes": bytes_below(site),
+        "packages": largest(site),
+    }
 
 
 def one_round(pi: Device, plan: Plan) -> list[dict[str, Any]]:
@@ -148,8 +170,11 @@ def main() -> None:
     parser.add_argument("--wheels", type=Path, help="a folder that holds them already")
     arguments = parser.parse_args()
     load = os.getloadavg()[0]  # of this machine, before: others' work makes all of it slower
+    with tempfile.TemporaryDirectory(prefix="edgedigits-aarch64-") as folder:
+        pi = on_a_pi(Path(folder))
     document = {
         "command": f"python benchmarks/deploy.py --rounds {arguments.rounds}",
+        "aarch64": pi,
         **measure(arguments.rounds, arguments.wheels),
         "largest_bytes": LARGEST,
         "load": load,

@@ -19,18 +19,31 @@ def deploy(document: Document) -> str:
         aim = "–" if target is None else f"{target:.0f}"
         steps = ", ".join(f"{name} {seconds:.1f}" for name, seconds in row["steps"].items())
         rows.append([row["what"], f"{row['seconds']:.1f}", aim, steps or "–"])
-    packages = ", ".join(f"{name} {size / 1e6:.0f}" for name, size in document["packages"].items())
+    pi = document["aarch64"]
     lines = [
         table(["job", "seconds", "at most", "of it, step by step"], rows),
-        f"Sent: {document['wheel_bytes'] / 1e6:.0f} MB of wheels. Installed: "
-        f"{document['installed_bytes'] / 1e6:.0f} MB ({document['largest_bytes'] / 1e6:.0f} at "
-        f"most); the largest packages, in MB: {packages}. The service at its peak: "
-        f"{document['resident_bytes'] / 1e6:.0f} MB resident.",
+        f"Sent: {megabytes(document['wheel_bytes'])} of wheels. Installed on this machine: "
+        f"{megabytes(document['installed_bytes'])} ({largest(document)}). The same wheels for a "
+        f"64-bit Raspberry Pi with Python 3.11, unpacked and trimmed in the same way: "
+        f"{megabytes(pi['installed_bytes'])} of at most {megabytes(document['largest_bytes'])} "
+        f"({largest(pi)}), {megabytes(pi['wheel_bytes'])} to send. The service at its peak: "
+        f"{megabytes(document['resident_bytes'])} resident.",
         f"Other work on that machine at the time: a load of {document['load']:.1f} on "
         f"{document['host']['cpus']} processors.",
         measured_on(document),
     ]
     return "\n\n".join(lines)
+
+
+def megabytes(size: int) -> str:
+    """Bytes as MB."""
+    return f"{size / 1e6:.0f} MB"
+
+
+def largest(document: Document) -> str:
+    """The largest packages, in MB."""
+    sizes = document["packages"].items()
+    return ", ".join(f"`{name}` {size / 1e6:.0f}" for name, size in list(sizes)[:5])
 
 
 def kills(document: Document) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edgedigits.remote.there.environment import trim
 from edgedigits.remote.there.talking import Trouble
 from edgedigits.remote.there.tree import KEPT, READY, Tree
 
@@ -110,3 +111,18 @@ def test_links_lead_to_what_is_current(tree: Tree) -> None:
     assert release is not None
     assert release.name == str(number)
     assert tree.facts(release)["proven"]
+
+
+def test_what_only_builders_and_testers_need_is_trimmed(tmp_path: Path) -> None:
+    kept = ("numpy/core.py", "numpy/testing/utils.py", "ai_edge_litert/libLiteRt.so", "a/test.py")
+    gone = (
+        *("numpy/tests/test_a.py", "numpy/_core/include/numpy/arrayobject.h", "a/b.pyi"),
+        *("ai_edge_litert/tools/x", "ai_edge_litert/vendors/y/z.so", "numpy/f2py/f.py"),
+        "ai_edge_litert/libLiteRtWebGpuAccelerator.so",
+    )
+    for name in (*kept, *gone):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    trim(tmp_path)
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == set(kept)

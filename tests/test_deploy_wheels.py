@@ -45,8 +45,8 @@ def test_pip_runs_from_its_wheel_and_takes_ours(wheel: Path, tmp_path: Path) -> 
     """pip holds every file against RECORD, and refuses what is no wheel."""
     pip = pip_wheel(tmp_path)
     command = [sys.executable, "-I", f"{pip}/pip", "install", "--no-deps", "--no-compile"]
-    command += ["--quiet", "--no-index", "--disable-pip-version-check"]
-    command += ["--target", f"{tmp_path}/site", str(wheel)]
+    command += ["--no-index", "--disable-pip-version-check", "--quiet"]
+    command += ["--target", str(tmp_path / "site"), str(wheel)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "site" / "edgedigits" / "zoo" / "digit-reader.tflite").is_file()

@@ -17,8 +17,14 @@ POLL = 0.2  # seconds
 LONGEST = 300  # characters of another program's message
 FULL = "No space left on device"
 # Of installed packages, what no program here needs.
-TRIMMED_FOLDERS = ("tests", "test", "include")
-TRIMMED_SUFFIXES = (".pyi", ".a", ".lib", ".h", ".c", ".pxd")
+TRIMMED_FOLDERS = ("tests", "include")
+TRIMMED_SUFFIXES = (".pyi", ".a", ".lib", ".h", ".pxd")
+TRIMMED = (
+    "ai_edge_litert/libLiteRtWebGpuAccelerator.so",  # GPUs of desktops
+    "ai_edge_litert/tools",  # compilers ahead of time, and for chips of telephones
+    "ai_edge_litert/vendors",
+    "numpy/f2py",
+)
 
 
 def has_environment(tree: Tree, name: str) -> bool:
@@ -48,7 +54,8 @@ def make_environment(tree: Tree, request: dict[str, Any], talk: Talk) -> None:
         run([*make, str(venv)], talk, "its Python cannot make an environment")
         talk.say(step="installing edgedigits")
         run(_install(venv, tree.incoming, request), talk, "edgedigits cannot be installed")
-        trim(venv)
+        for site in venv.glob("lib/python*/site-packages"):
+            trim(site)
         _compile(venv, talk)
         os.sync()
         write(venv / READY, json.dumps({"schema_version": 1, "environment": name}).encode())
@@ -127,9 +134,11 @@ def _reason(text: str, failed: str, code: int) -> str:
     return f"{failed}: {last[:LONGEST]}"
 
 
-def trim(venv: Path) -> None:
-    """Take away what is only for those who build or test the packages."""
-    for folder, below, files in os.walk(venv / "lib"):
+def trim(site: Path) -> None:
+    """Take out of a folder of packages what is only for those who build or test them."""
+    for name in TRIMMED:
+        remove(site / name)
+    for folder, below, files in os.walk(site):
         for name in [name for name in below if name in TRIMMED_FOLDERS]:
             shutil.rmtree(Path(folder) / name, ignore_errors=True)
             below.remove(name)
