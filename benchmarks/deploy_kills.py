@@ -90,9 +90,11 @@ def main() -> None:
                 timer = threading.Timer(
                     rng.uniform(0, lasted[job]), pi.cut_power if cut == "device" else hang_up
                 )
+                began = time.monotonic()
                 timer.start()
                 error = run_job(pi, job, rng.choice(MODELS), wheel)
                 timer.join()
+                lasted[job] = 0.8 * lasted[job] + 0.2 * (time.monotonic() - began)
                 pi.wait_until_idle()
                 how[f"{job}, {cut}, {'ended well' if error is None else 'cut'}"] += 1
                 if found := fault(pi):

@@ -214,7 +214,7 @@ def _why(host: str, code: int, text: str) -> str:
     last = lines[-1] if lines else ""
     if code == NOT_FOUND:
         return f"it has no python3 ({last or 'command not found'}); name its Python with --python"
-    if code != NO_ANSWER:
+    if code >= 0 and code != NO_ANSWER:  # below: ssh itself was killed
         return f"the program there ended ({last or f'exit code {code}'})"
     bare = host.rpartition("@")[2]
     for sign, meaning in (
