@@ -22,7 +22,7 @@ ROW_KEYS = {
     *("variant", "file", "bytes", "gzip_bytes", "accuracy", "accuracy_low", "accuracy_high"),
     *("drop", "agreement", "latency_us_p50", "pareto"),
     *("run", "n", "drop_low", "drop_high", "mcnemar_p", "confidence_drift", "latency_us_p95"),
-    *("note", "camera_f1"),
+    *("note", "camera_f1", "devices"),
 }
 
 
@@ -87,7 +87,8 @@ def test_comparison_values() -> None:
     for row, source in zip(document["rows"], comparison.rows, strict=True):
         assert set(row) == ROW_KEYS
         assert row["file"] == source.file.as_posix()
-        for key in ROW_KEYS - {"file"}:
+        assert row["devices"] == []
+        for key in ROW_KEYS - {"file", "devices"}:
             assert row[key] == getattr(source, key)
     assert document["rows"][4]["note"] == "Dense only."
 

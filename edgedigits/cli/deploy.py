@@ -133,7 +133,7 @@ def deploy(
     Each device verifies the bundle before anything is replaced. If the service then does not run,
     the device goes back by itself. Exits with 1 when a host failed.
 
-    Example: edgedigits deploy pi@camera.local --bundle a.bundle --source picamera
+    Example: edgedigits deploy pi@camera.local --source picamera
     """
     from edgedigits.remote.plan import Plan, Wish
     from edgedigits.remote.ssh import Ssh
