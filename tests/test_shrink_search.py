@@ -228,7 +228,10 @@ def test_a_killed_search_goes_on(tmp_path: Path, how: signal.Signals) -> None:
     )
     here = str(Path(helpers_shrink.__file__).parent)
     worker = subprocess.Popen(
-        [sys.executable, "-c", script, str(tmp_path), here], stderr=subprocess.DEVNULL
+        [sys.executable, "-c", script, str(tmp_path), here],
+        stderr=subprocess.DEVNULL,
+        # A background job is started with Ctrl-C ignored, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     _wait_until(lambda: (tmp_path / "hangs").exists(), worker)
     with (
