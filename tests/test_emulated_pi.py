@@ -126,3 +126,14 @@ def test_a_video_through_the_camera(tmp_path: Path) -> None:
     assert [line["frame"] for line in there] == list(range(6))
     assert {line["text"] for line in there} == {"31415"}
     same_answers(there, here, 5)
+
+
+def test_doctor_knows_where_it_is(tmp_path: Path) -> None:
+    done = on_the_pi("-m", "edgedigits.cli.main", "doctor", "--json", cwd=tmp_path)
+    assert done.returncode in (0, 1), done.stderr  # 1: this machine's disk or memory is short
+    states = {
+        row["name"]: (row["state"], row["found"]) for row in json.loads(done.stdout)["checks"]
+    }
+    assert states["64 bits"] == ("ok", "aarch64, a Python of 64 bits")
+    assert states["Python"][1].startswith("3.11.2")
+    assert states["packages"][0] == states["runtime"][0] == "ok"
