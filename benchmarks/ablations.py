@@ -219,6 +219,7 @@ def as_int8(variant: Variant, model: Any, data: RunData, folder: Path) -> tuple[
     inputs = model_input(data.train.images[chosen], shape, SPAN)
     recipe, source = RECIPES["int8"], kept
     if variant.aware:
+        write_json(run.manifest_file, {})  # where the fine-tuning is recorded
         settings = QatSettings(epochs=variant.aware, batch_size=BATCH)
         source = quantisation_aware(kept, run, data, settings, SPAN, inputs, SILENT)
         recipe = RECIPES["qat-int8"]
