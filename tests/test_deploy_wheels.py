@@ -6,11 +6,13 @@ import subprocess
 import sys
 import zipfile
 from email.parser import Parser
+from importlib.metadata import PathDistribution
 from pathlib import Path
 
 import pytest
 from helpers_wheel import wheel_faults
 
+import edgedigits
 from edgedigits.errors import DeviceError, UsageError
 from edgedigits.remote.packages import choose_packages, constraints_for, platform_tags
 from edgedigits.remote.wheels import own_wheel, pip_wheel
@@ -35,6 +37,24 @@ def test_it_needs_what_the_project_says_now(wheel: Path) -> None:
     assert {"service", "signing", "train"} <= set(extras)
     needs = metadata.get_all("Requires-Dist") or []
     assert any(need.startswith("paho-mqtt") and "service" in need for need in needs)
+
+
+def test_from_a_checkout_beside_its_egg_info(
+    wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Python finds first when it is started in a checkout that was built."""
+    found = tmp_path / "edgedigits.egg-info"
+    found.mkdir()
+    with zipfile.ZipFile(wheel) as archive:
+        for inside, name in (("METADATA", "PKG-INFO"), ("entry_points.txt", "entry_points.txt")):
+            info = f"edgedigits-{edgedigits.__version__}.dist-info"
+            (found / name).write_bytes(archive.read(f"{info}/{inside}"))
+    (found / "SOURCES.txt").write_text("pyproject.toml\nedgedigits/__init__.py\n")
+    monkeypatch.setattr(
+        "edgedigits.remote.wheels.distribution", lambda name: PathDistribution(found)
+    )
+    (tmp_path / "out").mkdir()
+    assert wheel_faults(own_wheel(tmp_path / "out")) == []
 
 
 def test_the_same_code_makes_the_same_wheel(wheel: Path, tmp_path: Path) -> None:

@@ -445,7 +445,7 @@ def test_the_model_of_a_real_bundle(bundle: Path, tmp_path: Path) -> None:
     place_bundle(bundle, tmp_path / "opt/edgedigits/models")
     check = check_model(Fake(tmp_path).machine())
     assert check.state == "ok"
-    assert check.found.startswith("mnist-8k, 8,176 bytes, as placed")
+    assert check.found.startswith("mnist-8k, 8,128 bytes, as placed")
 
 
 def test_real_programs() -> None:

@@ -85,6 +85,8 @@ def _write_wheel(
         inside = str(file).partition(".dist-info/")[2]
         if inside and inside not in NOT_CARRIED and not inside.startswith(".."):
             files[f"{info}/{inside}"] = Path(str(file.locate())).read_bytes()
+    if programs := found.read_text("entry_points.txt"):  # a checkout's egg-info lists no such file
+        files[f"{info}/entry_points.txt"] = programs.encode()
     files |= {f"{info}/METADATA": metadata.encode(), f"{info}/WHEEL": WHEEL.encode()}
     files[f"{info}/RECORD"] = _record(files, f"{info}/RECORD")
     target = io.BytesIO()
