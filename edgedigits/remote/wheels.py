@@ -85,8 +85,7 @@ def _write_wheel(
         inside = str(file).partition(".dist-info/")[2]
         if inside and inside not in NOT_CARRIED and not inside.startswith(".."):
             files[f"{info}/{inside}"] = Path(str(file.locate())).read_bytes()
-    if programs := found.read_text("entry_points.txt"):  # a checkout's egg-info lists no such file
-        files[f"{info}/entry_points.txt"] = programs.encode()
+    files |= _unlisted(name, found, info)
     files |= {f"{info}/METADATA": metadata.encode(), f"{info}/WHEEL": WHEEL.encode()}
     files[f"{info}/RECORD"] = _record(files, f"{info}/RECORD")
     target = io.BytesIO()
@@ -99,6 +98,17 @@ def _write_wheel(
     wheel = folder / f"{name}-{version}-py3-none-any.whl"
     write_bytes(wheel, target.getvalue())
     return wheel
+
+
+def _unlisted(name: str, found: Distribution, info: str) -> dict[str, bytes]:
+    """What a wheel has to hold and a checkout's egg-info does not list."""
+    files = {}
+    if programs := found.read_text("entry_points.txt"):
+        files[f"{info}/entry_points.txt"] = programs.encode()
+    licence = CHECKOUT / "LICENSE"
+    if name == "edgedigits" and (CHECKOUT / "pyproject.toml").is_file() and licence.is_file():
+        files[f"{info}/licenses/LICENSE"] = licence.read_bytes()
+    return files
 
 
 def _with_needs(metadata: str, project: Path) -> str:
