@@ -13,7 +13,7 @@ from edgedigits.device.mqtt import MqttOptions
 from edgedigits.device.outputs import Terminal, Video, json_line
 from edgedigits.device.preview import PreviewServer
 from edgedigits.device.recogniser import Recogniser
-from edgedigits.device.service.memory import share_heaps
+from edgedigits.device.service.memory import keep_memory_flat
 from edgedigits.device.service.notify import Notifier
 from edgedigits.device.service.stopping import StopRequest
 from edgedigits.device.sources import open_source
@@ -84,7 +84,7 @@ def run_camera(
     for name, value in (("frames", options.frames), ("commit-after", options.commit_after)):
         if value is not None and value < 1:
             raise UsageError(f"--{name} is {value}; it must be 1 or more")
-    share_heaps()
+    keep_memory_flat()
     tracker = Tracker(options.commit_after)
     with contextlib.ExitStack() as stack:
         if options.token is not None and not options.preview and options.metrics is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import platform
 import subprocess
 import sys
@@ -11,8 +12,8 @@ import pytest
 PROGRAM = """
 import ctypes, sys, threading
 if sys.argv[1] == "shared":
-    from edgedigits.device.service.memory import share_heaps
-    share_heaps()
+    from edgedigits.device.service.memory import keep_memory_flat
+    keep_memory_flat()
 libc = ctypes.CDLL(None)
 together = threading.Barrier(13)
 def work():
@@ -30,8 +31,40 @@ libc.fflush(out)
 together.wait()
 """
 
+LARGE = """
+import ctypes, sys
+if sys.argv[1] == "flat":
+    from edgedigits.device.service.memory import keep_memory_flat
+    keep_memory_flat()
+class Told(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in (
+        "arena", "ordblks", "smblks", "hblks", "hblkhd",
+        "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")]
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.mallinfo2.restype = Told
+for size in (20_000_000, 19_000_000):
+    large = libc.malloc(size)
+    outside = libc.mallinfo2().hblkhd
+    libc.free(ctypes.c_void_p(large))
+print(int(outside >= 19_000_000))
+"""
+GLIBC = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
+
+@GLIBC
+@pytest.mark.skipif(
+    not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="glibc before 2.33 cannot tell"
+)
+def test_large_pictures_stay_out_of_the_heaps() -> None:
+    def outside(how: str) -> str:
+        return subprocess.check_output([sys.executable, "-c", LARGE, how], text=True).strip()
+
+    assert outside("as glibc does") == "0"
+    assert outside("flat") == "1"
+
+
+@GLIBC
 def test_threads_share_two_heaps() -> None:
     def heaps(how: str) -> int:
         done = subprocess.run(
