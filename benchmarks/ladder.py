@@ -31,6 +31,7 @@ from edgedigits.data.builtin import load_digits
 from edgedigits.data.dataset import DataSet, Pictures
 from edgedigits.data.registry import load_data
 from edgedigits.device.classifier import Classifier
+from edgedigits.device.interpreter import Kernels
 from edgedigits.device.latency import Latency, measure_latency
 from edgedigits.robustness import DISTORTIONS
 from edgedigits.run import host_facts, package_versions, write_json
@@ -39,6 +40,7 @@ from edgedigits.zoo import reader_file
 RESULT = Path(__file__).parent / "results" / "ladder.json"
 ROUNDS = 50
 PICTURES = 64  # for latency, taken in turn
+KERNELS: dict[Kernels, str] = {"default": "latency", "built-in": "builtin"}
 SEED = 0  # of the distortions
 ENOUGH_SEEDS = 3
 
@@ -174,17 +176,17 @@ def ratio(own: Latency, reference: Latency) -> float:
     return statistics.median(a / b for a, b in pairs)
 
 
-def with_latency(
-    rows: list[Document], classifiers: list[Classifier], reference: Path | None
-) -> None:
-    """Add to each row its latency, and that of the reference as a ratio."""
-    measured = [*classifiers, *([] if reference is None else [Classifier(reference)])]
-    if not measured:
+def with_latency(rows: list[Document], files: list[Path], reference: Path | None) -> None:
+    """Add to each row its latency, and that of the reference as a ratio; without XNNPACK too."""
+    if not rows:
         return
-    latencies = measure_latency(measured, small_digits().images[:PICTURES], rounds=ROUNDS)
-    for entry, latency in zip(rows, latencies, strict=False):
-        entry["latency_us_p50"] = latency.p50_us
-        entry["latency_ratio"] = None if reference is None else ratio(latency, latencies[-1])
+    for kernels, prefix in KERNELS.items():
+        measured = [Classifier(file, kernels=kernels) for file in files]
+        measured += [] if reference is None else [Classifier(reference, kernels=kernels)]
+        latencies = measure_latency(measured, small_digits().images[:PICTURES], rounds=ROUNDS)
+        for entry, latency in zip(rows, latencies, strict=False):
+            entry[f"{prefix}_us_p50"] = latency.p50_us
+            entry[f"{prefix}_ratio"] = None if reference is None else ratio(latency, latencies[-1])
 
 
 def judged(rows: list[Document]) -> list[Document]:
@@ -223,12 +225,11 @@ def _validation(entry: Document) -> tuple[float, int]:
 
 def measure(files: list[Path], reference: Path | None) -> Document:
     """The whole document."""
-    classifiers = [Classifier(file) for file in files]
     rows = []
-    for file, classifier in zip(files, classifiers, strict=True):
-        rows.append(row(file, classifier))
+    for file in files:
+        rows.append(row(file, Classifier(file)))
         print(f"{file.name}: {100 * rows[-1]['accuracy']:.2f} %", file=sys.stderr)
-    with_latency(rows, classifiers, reference)
+    with_latency(rows, files, reference)
     return {
         "rows": rows,
         "aims": judged(rows),

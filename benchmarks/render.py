@@ -20,7 +20,7 @@ from typing import Any
 
 from render_calibration import calibration_clipping, calibration_sets, diagnose_speed
 from render_deploy import deploy, kills
-from render_faults import faults, queue_kills
+from render_faults import collect_kills, export_kills, faults, queue_kills
 from render_inspect import fuzz_inspect, inspect_speed
 from render_ladder import ablations, ladder, measured_on
 from render_learning import learning
@@ -314,7 +314,12 @@ PAGES: dict[Path, Renderers] = {
     SERVICE_PAGE: {"hostile-requests": hostile_requests},
     DEPLOY_PAGE: {"deploy": deploy, "deploy-kills": kills},
     LEARNING_PAGE: {"learning": learning},
-    FAULTS_PAGE: {"faults": faults, "queue-kills": queue_kills},
+    FAULTS_PAGE: {
+        "faults": faults,
+        "queue-kills": queue_kills,
+        "collect-kills": collect_kills,
+        "export-kills": export_kills,
+    },
 }
 
 

@@ -1,4 +1,4 @@
-"""The tables of ``docs/faults.md``: the camera under faults, and kills of what publishes."""
+"""The tables of ``docs/faults.md``: the camera under faults, and programs that are killed."""
 
 from __future__ import annotations
 
@@ -46,6 +46,38 @@ def queue_kills(document: Document) -> str:
         ["out of order", f"{document['out_of_order']}"],
         ["sent again, with the same id", f"{document['again_with_the_same_id']}"],
     ]  # fmt: skip
+    return _counts(document, rows)
+
+
+def export_kills(document: Document) -> str:
+    """What an export that was killed left in the file's place."""
+    file = document["file"]
+    rows = [
+        ["kills while it was at work", f"{document['kills']}"],
+        ["came after its end", f"{document['ended_before']}"],
+        ["the file is the old one, whole", f"{file['old']}"],
+        ["the file is the new one, whole", f"{file['new']}"],
+        ["the file is damaged or gone", f"**{file['damaged']}**"],
+        ["unfinished files left after the next export", f"{len(document['left_over'])}"],
+    ]
+    return _counts(document, rows)
+
+
+def collect_kills(document: Document) -> str:
+    """What became of crops whose collect was killed."""
+    rows = [
+        ["kills while it was at work", f"{document['kills']}"],
+        ["came after its end", f"{document['ended_before']}"],
+        ["crops", f"{document['crops']:,}"],
+        ["lost", f"**{document['lost']}**"],
+        ["at home twice, at any time", f"**{document['doubled']}**"],
+        ["left on the device after the last collect", f"{document['left_there']}"],
+        ["unfinished files left at home", f"{len(document['left_over'])}"],
+    ]
+    return _counts(document, rows)
+
+
+def _counts(document: Document, rows: list[list[str]]) -> str:
     return "\n\n".join(
         [f"`{document['command']}`", table(["", "number"], rows), _measured_on(document)]
     )

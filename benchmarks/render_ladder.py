@@ -51,7 +51,8 @@ def files(document: Document) -> str:
     """Each file: size, accuracy of the file itself and over the seeds, latency, memory."""
     headings = [
         "file", "data", "bytes", "parameters", "this file, %", "all seeds, %",
-        "float, all seeds, %", "µs", "of mnist-cnn's", "arena, planned",
+        "float, all seeds, %", "µs", "of mnist-cnn's", "without XNNPACK", "of mnist-cnn's",
+        "arena, planned",
         "with Micro's tables", "Micro's own",
     ]  # fmt: skip
     rows = [
@@ -65,6 +66,8 @@ def files(document: Document) -> str:
             mean_and_spread(_seeds(row, "float_test_accuracy"), 2),
             f"{row['latency_us_p50']:.1f}",
             NOTHING if row["latency_ratio"] is None else f"{row['latency_ratio']:.2f}",
+            f"{row['builtin_us_p50']:.1f}",
+            NOTHING if row["builtin_ratio"] is None else f"{row['builtin_ratio']:.2f}",
             _count(row["arena_head"]),
             _count(row["arena_estimate"]),
             _count(row["arena_micro"]),

@@ -73,7 +73,7 @@ class Classifier:
     Args:
         path: the ``.tflite`` file.
         threads: processor threads for one inference.
-        kernels: ``default``, or ``reference``: the same bits on every machine.
+        kernels: ``default``, ``built-in`` or ``reference``, as :class:`Interpreter` has them.
         trust: the file was made by this process a moment ago; skip the trial in a child process.
         delegate: library of an accelerator; where it cannot be used, ``say`` is told why, and the
             processor is used instead.

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from edgedigits.errors import MissingPackageError, ModelFileError
 
 RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
-Kernels = Literal["default", "reference"]
+Kernels = Literal["default", "built-in", "reference"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class Interpreter:
         data: the bytes of a ``.tflite`` file.
         name: what to call it in messages.
         threads: processor threads for one inference.
-        kernels: ``default`` (optimised) or ``reference`` (the same bits on every machine).
+        kernels: ``default`` (optimised, XNNPACK's where they are faster), ``built-in`` (optimised,
+            without XNNPACK) or ``reference`` (the same bits on every machine).
         delegate: library of an accelerator, tried before by
             :func:`edgedigits.device.delegate.why_not`, because it may end the process.
         inside: keep what every operation writes, for :meth:`values`; slower, because XNNPACK, which
@@ -83,14 +84,13 @@ class Interpreter:
     def _open(self) -> None:
         runtime = load_runtime()
         options: dict[str, Any] = {"model_content": self._data, "num_threads": self._threads}
+        kinds = runtime.OpResolverType
         if self._kernels == "reference":
-            options["experimental_op_resolver_type"] = runtime.OpResolverType.BUILTIN_REF
+            options["experimental_op_resolver_type"] = kinds.BUILTIN_REF
+        elif self._inside or self._kernels == "built-in":
+            options["experimental_op_resolver_type"] = kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         if self._inside:
-            plain = runtime.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-            options |= {
-                "experimental_preserve_all_tensors": True,
-                "experimental_op_resolver_type": plain,
-            }
+            options["experimental_preserve_all_tensors"] = True
         if self._delegates:
             options["experimental_delegates"] = self._delegates
         try:

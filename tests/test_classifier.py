@@ -14,7 +14,7 @@ from edgedigits.convert.recipes import RECIPES
 from edgedigits.data.builtin import load_digits
 from edgedigits.data.dataset import DataSet
 from edgedigits.device.classifier import Classifier, dequantise, pixel_table, softmax
-from edgedigits.device.interpreter import Tensor
+from edgedigits.device.interpreter import Kernels, Tensor
 from edgedigits.device.latency import measure_latency
 from edgedigits.errors import ModelFileError
 from edgedigits.preprocess import Preprocessing
@@ -135,13 +135,12 @@ def test_scores_for_any_number_of_pictures(
         np.testing.assert_allclose(scores.sum(axis=1), 1, atol=0.03)
 
 
-def test_reference_kernels_agree_with_the_fast_ones(
-    exported_run: Path, images: NDArray[np.uint8]
+@pytest.mark.parametrize("kernels", ["built-in", "reference"])
+def test_other_kernels_agree_with_the_fast_ones(
+    exported_run: Path, images: NDArray[np.uint8], kernels: Kernels
 ) -> None:
     file = exported_run / "exports" / "int8.tflite"
-    fast, slow = (
-        Classifier(file, kernels=kind).scores(images) for kind in ("default", "reference")
-    )
+    fast, slow = (Classifier(file, kernels=kind).scores(images) for kind in ("default", kernels))
     # Softmax makes more of a last bit where two classes are close: bounded for all, rare for most.
     apart = np.abs(fast - slow)
     assert apart.max() <= 12 / 256

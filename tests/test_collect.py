@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 from conftest import RunCli
 from helpers_sshd import Device, device
+from helpers_unsure import LIMIT, fill, pixels
 
 from edgedigits.device.unsure_folder import CropFolder
 from edgedigits.errors import UsageError
 from edgedigits.remote.collecting import collect
 
-LIMIT = 50_000_000
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
 @pytest.fixture(scope="module")
@@ -40,31 +31,6 @@ def there(pi: Device) -> Path:
     folder = pi.folder / "unsure"
     shutil.rmtree(folder, ignore_errors=True)
     return folder
-
-
-def fill(folder: Path, count: int, seed: int = 0) -> None:
-    """Crops as the camera keeps them, by its own code."""
-    rng = np.random.default_rng(seed)
-    crops = CropFolder(folder, LIMIT)
-    for number in range(count):
-        crop = rng.integers(0, 256, (28, 28), np.uint8)
-        around = rng.integers(0, 256, (90, 90, 3), np.uint8)
-        crops.add(crop, around, {"frame": number, "score": 0.5})
-    crops.close()
-
-
-def pixels(folder: Path) -> Counter[str]:
-    """Digests of crop and cut of each line of an index, by what OpenCV reads."""
-    found: Counter[str] = Counter()
-    for line in (folder / "index.jsonl").read_text().splitlines():
-        facts = json.loads(line)
-        total = hashlib.sha256()
-        for kind in ("crop", "cut"):
-            image = cv2.imread(str(folder / facts[kind]), cv2.IMREAD_UNCHANGED)
-            assert image is not None, facts
-            total.update(image.tobytes())
-        found[total.hexdigest() + f" {facts['frame']} {facts['score']}"] += 1
-    return found
 
 
 def files(folder: Path) -> set[str]:
@@ -182,32 +148,13 @@ def test_a_folder_in_use_and_a_file_are_refused(pi: Device, there: Path, tmp_pat
 
 @pytest.mark.slow
 def test_killed_at_random_moments_nothing_is_lost_or_doubled(
-    pi: Device, there: Path, tmp_path: Path
+    pi: Device, there: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(there, 150)
-    before = pixels(there)
-    home = tmp_path / "home"
-    program = (
-        "import sys; from pathlib import Path; from edgedigits.remote.ssh import Ssh; "
-        "from edgedigits.remote.collecting import collect; print('ready', flush=True); "
-        "r = collect(['pi'], Path(sys.argv[1]), ssh=Ssh(Path(sys.argv[2])), "
-        "folder=sys.argv[3], move=True)[0]; sys.exit(r.error)"
-    )
-    command = [sys.executable, "-c", program, str(home), str(pi.config), str(there)]
-    rng = random.Random(3)
-    for _ in range(6):
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        assert child.stdout is not None
-        child.stdout.readline()
-        time.sleep(rng.uniform(0.2, 2.5))
-        (pi.cut_power if rng.random() < 0.5 else lambda: None)()
-        os.kill(child.pid, signal.SIGKILL)
-        child.wait()
-        child.stdout.close()
-        pi.wait_until_idle()
-        kept = pixels(home) if (home / "index.jsonl").exists() else Counter()
-        assert set(kept.values()) <= {1}
-    subprocess.run(command, check=True, capture_output=True)
-    assert pixels(home) == before
-    assert not list(there.glob("*-cut.png"))
-    assert not [name for name in files(home) if name.startswith(".")]
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import collect_kills
+
+    found = collect_kills.measure(pi, tmp_path, kills=6, seed=3)
+    assert found["kills"] >= 3
+    assert (found["crops"], found["lost"], found["doubled"]) == (700, 0, 0)
+    assert not found["left_there"]
+    assert not found["left_over"]
