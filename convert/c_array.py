@@ -16,6 +16,7 @@ from edgedigits.errors import ConversionError, UsageError
 from edgedigits.run import write_text
 
 BYTES_A_LINE = 16
+NAME = "_model"  # ends the name of an array, and of its files
 MICRO_RECIPES = ("float32", "int8", "int16x8", "qat-int8", "edgetpu-int8")
 
 _HEADER = """\
@@ -143,11 +144,16 @@ def write_c_array(file: Path, folder: Path | None = None) -> CArrayFiles:
         ConversionError: TensorFlow Lite Micro does not run it. RunError: it cannot be written.
     """
     made = c_array(read_model_bytes(file), file.name)
-    target = (folder or file.parent) / made.name
-    source, header = target.with_suffix(".c"), target.with_suffix(".h")
+    source, header = c_array_files(file, folder)
     write_text(header, made.header)
     write_text(source, made.source)
     return CArrayFiles(source, header, made.arena.smallest)
+
+
+def c_array_files(file: Path, folder: Path | None = None) -> tuple[Path, Path]:
+    """The C source and header of a file; arguments as :func:`write_c_array`."""
+    target = (folder or file.parent) / (identifier(file.stem) + NAME)
+    return target.with_suffix(".c"), target.with_suffix(".h")
 
 
 def c_array(data: bytes, file: str) -> CArray:
@@ -171,7 +177,7 @@ def c_array(data: bytes, file: str) -> CArray:
     metadata = read_metadata(data)
     numbered = tuple(str(i) for i in range(ends[1].shape[-1]))
     labels = numbered if metadata is None else metadata.labels
-    name = identifier(Path(file).stem) + "_model"
+    name = identifier(Path(file).stem) + NAME
     words = {
         "file": _in_comment(Path(file).name),
         "name": name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 import shutil
 import subprocess
 import sys
@@ -185,3 +186,23 @@ def test_export_from_zoo(run_cli: RunCli, tmp_path: Path) -> None:
     code, out, error = run_cli(*call, "--overwrite", cwd=tmp_path)
     assert code == 0, error
     assert "a.json says how it was made" in out
+    assert not list(tmp_path.glob("*.c"))
+
+
+def test_export_from_zoo_as_c(run_cli: RunCli, tmp_path: Path) -> None:
+    call = ("export", "--from-zoo", "mnist-8k", "--c-array", "--out", "small.tflite")
+    (tmp_path / "small_model.h").write_text("mine")
+    code, out, error = run_cli(*call, cwd=tmp_path)
+    assert (code, out) == (2, "")
+    assert "small_model.h: already exists; add --overwrite" in error
+    assert not (tmp_path / "small.tflite").exists()
+    code, out, error = run_cli(*call, "--overwrite", "--json", cwd=tmp_path)
+    assert code == 0, error
+    (array,) = json.loads(out)["c_arrays"]
+    assert array["source"] == "small_model.c"
+    assert array["arena_bytes"] >= (zoo_entry("mnist-8k").arena_bytes or 0) > 0
+    text = (tmp_path / "small_model.c").read_text()
+    numbers = re.findall(r"0x[0-9a-f]{2}", text)
+    assert bytes(int(n, 16) for n in numbers) == (tmp_path / "small.tflite").read_bytes()
+    defined = f"#define SMALL_MODEL_ARENA_BYTES {array['arena_bytes']}"
+    assert defined in (tmp_path / "small_model.h").read_text()

@@ -181,18 +181,11 @@ def export(
         EDGETPU: edgetpu,
     }
     if from_zoo is not None:
-        if (
-            run is not None
-            or everything
-            or source is not None
-            or slim
-            or c_array
-            or any(asked.values())
-        ):
+        if run is not None or everything or source is not None or slim or any(asked.values()):
             raise UsageError(
                 "--from-zoo writes a shipped file as it is; leave out RUN and what to make of it"
             )
-        _write_shipped(from_zoo, out, overwrite=overwrite, as_json=as_json)
+        _write_shipped(from_zoo, out, overwrite=overwrite, c_array=c_array, as_json=as_json)
         return
     if run is None:
         raise UsageError("no RUN: name a run folder, or a shipped file with --from-zoo NAME")
@@ -238,16 +231,27 @@ def export(
         judge_export(opened, request, result, data_dir=data_dir, progress=shown)
 
 
-def _write_shipped(name: str, out: Path | None, *, overwrite: bool, as_json: bool) -> None:
+def _write_shipped(
+    name: str, out: Path | None, *, overwrite: bool, c_array: bool, as_json: bool
+) -> None:
+    from edgedigits.convert.c_array import c_array_files, write_c_array
     from edgedigits.errors import UsageError
+    from edgedigits.report.conversion import c_array_json
     from edgedigits.zoo import copy_out, zoo_entry
 
     if out is None:
         raise UsageError(f"--from-zoo {name}: add --out FILE.tflite")
-    target, beside = copy_out(name, out, overwrite=overwrite)
+    more = c_array_files(out) if c_array else ()
+    target, beside = copy_out(name, out, overwrite=overwrite, more=more)
     entry = zoo_entry(name)
+    arrays = [write_c_array(target)] if c_array else []
     if as_json:
         made = {"variant": entry.metadata["variant"], "file": str(target), "bytes": entry.bytes}
-        print_json({"exported": [made | {"sha256": entry.sha256}], "failed": []})
-    else:
-        stdout().print(f"{target}: {entry.bytes:,} bytes; {beside} says how it was made")
+        exported = {"exported": [made | {"sha256": entry.sha256}], "failed": []}
+        print_json(exported | ({"c_arrays": c_array_json(arrays)} if c_array else {}))
+        return
+    console = stdout()
+    console.print(f"{target}: {entry.bytes:,} bytes; {beside} says how it was made")
+    for array in arrays:
+        arena = f"C, for an arena of {array.arena_bytes:,} bytes"
+        console.print(f"{array.source} and {array.header.name}: {arena}")

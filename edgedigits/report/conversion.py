@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -99,12 +100,17 @@ def export_json(
         "exported": [asdict(made) | {"file": str(made.file)} for made in result.exported],
         "failed": [asdict(failed) for failed in result.failed],
         "calibration_digest": result.calibration.digest,
-        "c_arrays": [
-            {"source": str(c.source), "header": str(c.header), "arena_bytes": c.arena_bytes}
-            for c in arrays
-        ],
+        "c_arrays": c_array_json(arrays),
         "edgetpu": [export.to_json() for export in compiled],
     }
+
+
+def c_array_json(arrays: Iterable[CArrayFiles]) -> list[dict[str, Any]]:
+    """What was written as C, as plain values."""
+    return [
+        {"source": str(c.source), "header": str(c.header), "arena_bytes": c.arena_bytes}
+        for c in arrays
+    ]
 
 
 def latency_rows(bench: Bench) -> Table:

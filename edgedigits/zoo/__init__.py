@@ -176,8 +176,13 @@ def _is_missing(path: Path) -> bool:
     return False
 
 
-def copy_out(name: str, target: Path, *, overwrite: bool = False) -> tuple[Path, Path]:
+def copy_out(
+    name: str, target: Path, *, overwrite: bool = False, more: tuple[Path, ...] = ()
+) -> tuple[Path, Path]:
     """Write a shipped file to ``target``, and how it was made into the JSON file beside it.
+
+    Args:
+        overwrite: replace files that are there. more: others that are to be written after these.
 
     Returns:
         Both files.
@@ -190,7 +195,7 @@ def copy_out(name: str, target: Path, *, overwrite: bool = False) -> tuple[Path,
     if target.suffix != ".tflite":
         raise UsageError(f"--out {target}: the file's name must end in .tflite")
     beside = target.with_suffix(".json")
-    there = [str(file) for file in (target, beside) if file.exists()]
+    there = [str(file) for file in (target, beside, *more) if file.exists()]
     if there and not overwrite:
         raise UsageError(f"{there[0]}: already exists; add --overwrite, or name another --out")
     write_bytes(beside, source.with_suffix(".json").read_bytes())
