@@ -95,7 +95,12 @@ def check_one_recipe(candidates: list[Candidate]) -> None:
 
 def _recipe(of: Candidate) -> dict[str, Any]:
     settings = {k: v for k, v in of.manifest["settings"].items() if k not in MAY_DIFFER}
-    return {**settings, "data digest": of.manifest["data"]["digest"], "pruning": pruning(of)}
+    return {
+        **settings,
+        "data digest": of.manifest["data"]["digest"],
+        "pruning": pruning(of),
+        "quantisation-aware training": quantisation_aware(of),
+    }
 
 
 def pruning(of: Candidate) -> dict[str, Any] | None:
@@ -104,6 +109,14 @@ def pruning(of: Candidate) -> dict[str, Any] | None:
         return None
     record = of.manifest["pruning"][of.metadata.source]
     return {key: record[key] for key in ("method", "sparsity")}
+
+
+def quantisation_aware(of: Candidate) -> dict[str, Any] | None:
+    """Settings of the quantisation-aware training that the file comes from; None: of none."""
+    if not of.metadata.recipe.get("name", "").startswith("qat"):
+        return None
+    made_of = of.manifest["qat"]["made_of"]
+    return {key: value for key, value in made_of.items() if key != "source_sha256"}
 
 
 def counts(contents: Contents) -> tuple[int, int]:
@@ -147,6 +160,7 @@ def description(
         "recipe": metadata.recipe,
         "settings": {k: v for k, v in manifest["settings"].items() if k != "data"},
         "pruning": pruning(best),
+        "quantisation_aware": quantisation_aware(best),
         "data": {
             "name": metadata.data,
             **{key: record[key] for key in ("digest", "train_pictures")},
