@@ -106,8 +106,7 @@ def _show(result: PruneResult) -> None:
     console.print(layers)
     console.print()
     console.print(_whole(result))
-    said = f"{result.file}: epoch {result.best.epoch} of {len(result.epochs)}"
-    console.print(said, markup=False, soft_wrap=True)
+    console.print(f"{result.file}: epoch {result.best.epoch} of {len(result.epochs)}")
 
 
 def _whole(result: PruneResult) -> Any:
