@@ -104,7 +104,8 @@ def main() -> None:
         write_json(
             options.out,
             {
-                "command": "python benchmarks/export_kills.py RUN",
+                "command": f"python benchmarks/export_kills.py RUN --kills {options.kills} "
+                f"--seed {options.seed}",
                 "kills": options.kills - ended,
                 "ended_before": ended,
                 "file": found,
@@ -115,6 +116,7 @@ def main() -> None:
             },
         )
     print(f"written: {options.out}", file=sys.stderr)
+    sys.exit(bool(found["damaged"] or left))
 
 
 if __name__ == "__main__":

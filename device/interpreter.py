@@ -18,9 +18,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.errors import MissingPackageError, ModelFileError
+from edgedigits.errors import MissingPackageError, ModelFileError, UsageError
 
 RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
+MOST_THREADS = 256  # the runtime takes any number, and the machine with it
 Kernels = Literal["default", "built-in", "reference"]
 
 
@@ -57,6 +58,7 @@ class Interpreter:
             shows nothing of what it computes on the way, is left out.
 
     Raises:
+        UsageError: too many threads.
         OSError, ValueError: the delegate cannot be loaded, or has no device.
         ModelFileError: the runtime refuses the file, or it has not one input and one output.
         MissingPackageError: no runtime is installed.
@@ -72,6 +74,8 @@ class Interpreter:
         delegate: str | None = None,
         inside: bool = False,
     ) -> None:
+        if threads > MOST_THREADS:
+            raise UsageError(f"--threads {threads}: must be at most {MOST_THREADS}")
         self._data = data
         self._inside = inside
         self._name = name

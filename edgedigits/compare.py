@@ -221,7 +221,8 @@ def export_files(run: RunFolder) -> list[Path]:
         source = file.stem.removesuffix(SLIM).removesuffix("" if recipe is None else recipe.name)
         return recipe is None, source, 0 if recipe is None else order[recipe.name], file.stem
 
-    files = sorted(run.exports.glob("*.tflite"), key=place)
+    found = run.exports.glob("*.tflite")
+    files = sorted((file for file in found if not file.name.startswith(".")), key=place)
     if not files:
         raise UsageError(f"{run.path}: holds no exports; run 'edgedigits export {run.path} --all'")
     return files

@@ -163,7 +163,8 @@ def check_new_run(path: Path, *, overwrite: bool = False) -> None:
     """Refuse a path that :func:`create_run` would refuse, before anything is done for it.
 
     Raises:
-        UsageError: the folder exists and ``overwrite`` is false, or is not a run.
+        UsageError: the folder exists and ``overwrite`` is false, or is not a run; or what lies
+            where it would be moved to is not.
     """
     if path.exists() and not path.is_dir():
         raise UsageError(f"{path}: is a file, not a folder; name another --run")
@@ -174,13 +175,19 @@ def check_new_run(path: Path, *, overwrite: bool = False) -> None:
             raise UsageError(
                 f"{path}: already holds a run; add --overwrite, --resume, or name another --run"
             )
+        previous = path.with_name(path.name + PREVIOUS_SUFFIX)
+        if previous.exists() and not RunFolder(previous).manifest_file.is_file():
+            raise UsageError(
+                f"{previous}: is not a run, and {path} would be moved there; name another --run"
+            )
 
 
 def create_run(path: Path, *, overwrite: bool = False) -> RunFolder:
     """Make an empty run folder.
 
     An existing run is refused; with ``overwrite`` it is moved aside to ``NAME.previous``, so that
-    nothing is lost before the new run has something to show.
+    nothing is lost before the new run has something to show. One that never had a model gives way
+    to the one before it, which stays.
 
     Raises:
         UsageError: the folder exists and ``overwrite`` is false, or is not a run.
@@ -197,9 +204,13 @@ def create_run(path: Path, *, overwrite: bool = False) -> RunFolder:
 def _move_aside(path: Path) -> None:
     previous = path.with_name(path.name + PREVIOUS_SUFFIX)
     with writing(path):
-        if previous.exists():
-            import shutil
+        import shutil
 
+        if previous.exists():
+            finished, before = (RunFolder(run).model_file().is_file() for run in (path, previous))
+            if before and not finished:
+                shutil.rmtree(path)
+                return
             shutil.rmtree(previous)
         path.rename(previous)
 

@@ -16,7 +16,7 @@ from edgedigits.data.dataset import DataSet
 from edgedigits.device.classifier import Classifier, dequantise, pixel_table, softmax
 from edgedigits.device.interpreter import Kernels, Tensor
 from edgedigits.device.latency import measure_latency
-from edgedigits.errors import ModelFileError
+from edgedigits.errors import ModelFileError, UsageError
 from edgedigits.preprocess import Preprocessing
 
 INT8 = ["int8", "qat-int8", "int4", "pruned-int8"]
@@ -240,3 +240,10 @@ def test_one_output_is_refused(tmp_path: Path) -> None:
     one = dense_file(np.zeros((1, 784), np.float32), np.zeros(1, np.float32))
     with pytest.raises(ModelFileError, match="output has 1 values"):
         Classifier(write(tmp_path / "one.tflite", one))
+
+
+def test_too_many_threads_are_refused() -> None:
+    from edgedigits.zoo import reader_file
+
+    with pytest.raises(UsageError, match="--threads 100000: must be at most 256"):
+        Classifier(reader_file(), threads=100_000)

@@ -142,6 +142,8 @@ def test_a_folder_in_use_and_a_file_are_refused(pi: Device, there: Path, tmp_pat
     finally:
         crops.close()
     (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="--from unsure: must be absolute"):
+        collect(["pi"], tmp_path / "home", ssh=pi.ssh(), folder="unsure")
     with pytest.raises(UsageError, match="is a file"):
         collect(["pi"], tmp_path / "file", ssh=pi.ssh(), folder=str(there))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers_bundle import parts_of, with_manifest, zipped
@@ -16,7 +18,8 @@ from edgedigits.errors import BundleError, UsageError
 from edgedigits.remote import judging
 from edgedigits.remote.deploying import deploy
 from edgedigits.remote.judging import look, needs_root, problems
-from edgedigits.remote.plan import Wish
+from edgedigits.remote.packages import _fits
+from edgedigits.remote.plan import Plan, Wish, check_paths
 from edgedigits.remote.rolling import status
 from edgedigits.remote.ssh import Ssh
 
@@ -252,6 +255,10 @@ def test_root_is_needed_for_a_service_or_a_folder_of_roots() -> None:
     assert needs_root(FACTS, service=False)
     assert not needs_root({**FACTS, "writable": True}, service=False)
     assert not needs_root({**FACTS, "root": True}, service=True)
+    runs = {**FACTS, "writable": True, "told": {"service": True}}
+    assert needs_root(runs, service=False)
+    (line,) = problems({**runs, "sudo": False}, service=False)
+    assert "pi may not end the service: allow it sudo" in line
     assert problems(FACTS, service=True) == []
     (line,) = problems({**FACTS, "sudo": False}, service=True)
     assert "pi may not install a service: allow it sudo without a password" in line
@@ -285,3 +292,39 @@ def test_a_user_with_sudo_works_by_way_of_it(pi: Device, bundle: Path) -> None:
     line = refusal(pi, bundle)
     assert "the program there ended (exit code 3)" in line
     assert asked.read_text().splitlines() == ["-n true ", "-n -- python3"]
+
+
+def test_a_rollback_needs_no_room() -> None:
+    short = {**FACTS, "free_bytes": 1 << 20, "venv": False, "python": [3, 15, 0]}
+    assert len(problems(short, service=True)) == 3
+    assert problems(short, service=True, back=True) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"units": "units"}, "--unit-folder units: must be absolute"),
+        ({"settle": float("nan")}, "--settle nan: must be a number of seconds"),
+        ({"settle": -1.0}, "--settle -1.0: must be"),
+    ],
+)
+def test_a_plan_that_makes_no_sense(changes: dict[str, Any], expected: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(expected)):
+        check_paths(Plan(**changes))
+
+
+def test_a_file_that_is_no_wheel(tmp_path: Path) -> None:
+    for name in ("edgedigits.whl", "other-1-py3-none-any.whl", "edgedigits-1-py3-none-any.whl"):
+        wheel = tmp_path / name
+        wheel.write_bytes(b"no zip")
+        with pytest.raises(UsageError, match="is no wheel of edgedigits"):
+            check_paths(Plan(wheel=wheel))
+
+
+def test_names_that_are_no_wheels_are_passed_over() -> None:
+    assert not _fits("foo.whl", FACTS)
+
+
+def test_a_configuration_that_is_not_there() -> None:
+    with pytest.raises(UsageError, match="--ssh-config /nonexistent: not found"):
+        Ssh(Path("/nonexistent")).command("pi", "true")

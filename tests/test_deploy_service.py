@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,37 @@ def test_the_service_runs_what_is_deployed_and_goes_back_by_itself(
     found = good(status(["pi"], plan(pi), ssh=pi.ssh())).state
     assert found is not None
     assert found["service"]["state"] == "active"
+
+
+def test_a_service_that_is_no_longer_wanted_ends(pi: Device, bundle: Path, stream: str) -> None:
+    good(deploy(["pi"], bundle, plan(pi, service=True, source=stream), ssh=pi.ssh()))
+    process = Path(f"/proc/{shown(pi)['MainPID']}")
+    assert process.exists()
+    without = good(deploy(["pi"], "mnist-8k", plan(pi, service=False), ssh=pi.ssh()))
+    assert without.state is not None
+    assert without.state["service"] is None
+    assert not process.exists()
+    assert shown(pi)["ActiveState"] == "inactive"
+    assert not (pi.units / UNIT).is_symlink()
+    back = good(rollback(["pi"], plan(pi), ssh=pi.ssh()))
+    assert back.state is not None
+    assert back.state["service"]["state"] == "active"
+    again = good(
+        rollback(["pi"], plan(pi), ssh=pi.ssh(), to=int(without.state["release"]["number"]))
+    )
+    assert again.state is not None
+    assert again.state["service"] is None
+    assert shown(pi)["ActiveState"] == "inactive"
+    good(deploy(["pi"], bundle, plan(pi, service=True, source=stream), ssh=pi.ssh()))
+
+
+def test_without_a_folder_for_units_nothing_changes(pi: Device, bundle: Path, stream: str) -> None:
+    current = pi.current
+    wrong = replace(plan(pi, service=True, source=stream), units="/nonexistent/units")
+    (outcome,) = deploy(["pi"], bundle, wrong, ssh=pi.ssh())
+    assert outcome.error is not None
+    assert outcome.error.startswith("pi: /nonexistent/units: no such folder for unit files")
+    assert pi.current == current
 
 
 def test_a_unit_of_somebody_else_is_left_alone(pi: Device, bundle: Path, stream: str) -> None:

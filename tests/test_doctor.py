@@ -415,8 +415,12 @@ def test_nothing_deployed(tmp_path: Path) -> None:
     fake.programs["systemctl"] = lambda _: Output(0, unit_facts(LoadState="not-found"))
     assert check_model(fake.machine()).state == "skipped"
     assert check_service(fake.machine()).state == "skipped"
-    (tmp_path / "opt/edgedigits").mkdir(parents=True)
+    current = tmp_path / "opt/edgedigits/current"
+    current.mkdir(parents=True)
     assert check_model(fake.machine()).state == "failure"
+    assert check_service(fake.machine()).state == "failure"
+    (current / "service.json").write_text('{"service": false}')
+    assert check_service(fake.machine()).found == "deployed without a service"
 
 
 @pytest.mark.parametrize(

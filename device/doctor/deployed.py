@@ -49,11 +49,22 @@ def check_service(machine: Machine) -> Check:
     facts = {key: value.strip() for key, _, value in pairs}
     if facts.get("LoadState") == "not-found":
         if machine.path(machine.prefix).exists():
+            if _without_service(machine):
+                return Check(name, "skipped", "deployed without a service")
             return Check(name, "failure", f"{UNIT} is not installed", AGAIN)
         return Check(name, "skipped", f"{UNIT} is not installed")
     if facts.get("LoadState") not in ("loaded", None):
         return Check(name, "failure", f"{UNIT} is {facts['LoadState']}", f"systemctl cat {UNIT}")
     return _state(facts)
+
+
+def _without_service(machine: Machine) -> bool:
+    """Whether the last deploy was told that there is to be none."""
+    try:
+        told = json.loads(machine.path(machine.prefix / "current" / "service.json").read_text())
+        return told["service"] is False
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _state(facts: dict[str, str]) -> Check:

@@ -101,6 +101,7 @@ class Link:
         if broker.settings.context is not None:
             client.tls_set_context(broker.settings.context)
         self._client = client
+        self._encrypted = broker.settings.context is not None
         try:
             client.connect(broker.host, broker.port, KEEPALIVE)
         except (OSError, ValueError) as error:
@@ -117,6 +118,8 @@ class Link:
         if self._refused is not None:
             return why_refused(self._refused, self._refusal)
         what = "ends the connection at once" if self._lost else "does not answer"
+        if self._encrypted:
+            return f"it {what}; does it want a certificate and key of this device?"
         return f"it {what}; is it a broker, and does it want TLS?"
 
     @property

@@ -45,5 +45,5 @@ def demo(
     console = stdout()
     console.print(comparison_view(result.comparison))
     if result.page is not None:
-        console.print(f"\nThe report: {result.page}", soft_wrap=True)
-    console.print(f"The files:  {result.run.exports}", soft_wrap=True)
+        console.print(f"\nThe report: {result.page}", markup=False, soft_wrap=True)
+    console.print(f"The files:  {result.run.exports}", markup=False, soft_wrap=True)

@@ -251,7 +251,9 @@ def _write_shipped(
         print_json(exported | ({"c_arrays": c_array_json(arrays)} if c_array else {}))
         return
     console = stdout()
-    console.print(f"{target}: {entry.bytes:,} bytes; {beside} says how it was made")
+    said = f"{target}: {entry.bytes:,} bytes; {beside} says how it was made"
+    console.print(said, markup=False, soft_wrap=True)
     for array in arrays:
         arena = f"C, for an arena of {array.arena_bytes:,} bytes"
-        console.print(f"{array.source} and {array.header.name}: {arena}")
+        text = f"{array.source} and {array.header.name}: {arena}"
+        console.print(text, markup=False, soft_wrap=True)

@@ -106,7 +106,8 @@ def _show(result: PruneResult) -> None:
     console.print(layers)
     console.print()
     console.print(_whole(result))
-    console.print(f"{result.file}: epoch {result.best.epoch} of {len(result.epochs)}")
+    said = f"{result.file}: epoch {result.best.epoch} of {len(result.epochs)}"
+    console.print(said, markup=False, soft_wrap=True)
 
 
 def _whole(result: PruneResult) -> Any:

@@ -113,7 +113,7 @@ def _show(result: Shrunk) -> None:
     console = stdout()
     console.print(table)
     for line in _remarks(result):
-        console.print(line, soft_wrap=True)
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def _remarks(result: Shrunk) -> list[str]:

@@ -65,6 +65,8 @@ def collect(
     """
     if not hosts:
         raise UsageError("name a host, as in 'ssh HOST'")
+    if not folder.startswith(("/", "~/")):
+        raise UsageError(f"--from {folder}: must be absolute, like {STATE}")
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out {out}: is a file, not a folder")
     results = []

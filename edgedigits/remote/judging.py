@@ -36,17 +36,18 @@ def look(ssh: Ssh, host: str, prefix: str, units: str) -> dict[str, Any]:
 
 def needs_root(facts: Facts, *, service: bool) -> bool:
     """Whether the work needs more than the user that ssh logs in."""
-    return not facts["root"] and (service or not facts["writable"])
+    runs = bool(facts.get("told", {}).get("service"))  # one that runs has to be ended
+    return not facts["root"] and (service or runs or not facts["writable"])
 
 
 def problems(
-    facts: Facts, *, service: bool, new: bool = True, any_clock: bool = False
+    facts: Facts, *, service: bool, new: bool = True, any_clock: bool = False, back: bool = False
 ) -> list[str]:
     """Everything that is in the way, each with its fix.
 
     Args:
         service: whether a systemd service is wanted. new: whether an environment must be made.
-        any_clock: whether the clock may be wrong.
+        any_clock: whether the clock may be wrong. back: only a rollback, which needs no room.
     """
     found = []
     python = tuple(facts["python"])
@@ -56,7 +57,7 @@ def problems(
             f"its Python is {said}, 3.10 or newer is needed; upgrade to Raspberry Pi OS Bookworm "
             "or later, or name another Python with --python"
         )
-    elif python[:2] > NEWEST:
+    elif python[:2] > NEWEST and not back:
         found.append(f"its Python is {said}, which is too new; name another with --python")
     if facts["system"] != "Linux":
         found.append(f"it runs {facts['system']}, Linux is needed")
@@ -65,10 +66,10 @@ def problems(
             f"its system is of {facts['bits']} bits ({facts['machine']}); LiteRT and OpenCV come "
             "for 64 bits only, install the 64-bit Raspberry Pi OS"
         )
-    if not facts["venv"]:
+    if not facts["venv"] and not back:
         found.append("its Python has no venv; run 'sudo apt install python3-venv' there")
     needed = NEW_BYTES if new else UPDATE_BYTES
-    if facts["free_bytes"] < needed:
+    if facts["free_bytes"] < needed and not back:
         found.append(
             f"{facts['place']} has {facts['free_bytes'] >> 20:,} MB free, {needed >> 20:,} MB "
             "are needed; free some, or name another --prefix"
@@ -76,7 +77,9 @@ def problems(
     if service and not facts["systemd"]:
         found.append("no systemd runs there; with --no-service only environment and model go there")
     if needs_root(facts, service=service) and not facts["sudo"]:
-        what = "install a service" if service else f"write {facts['prefix']}"
+        runs = bool(facts.get("told", {}).get("service"))
+        what = "install a service" if service else "end the service" if runs else ""
+        what = what or f"write {facts['prefix']}"
         found.append(
             f"{facts['user']} may not {what}: allow it sudo without a password, log in as root, "
             "or deploy to a --prefix in its home with --no-service"

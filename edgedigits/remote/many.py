@@ -56,7 +56,7 @@ def on_all(
 
         try:
             state, reused = job(host, say)
-        except EdgedigitsError as error:
+        except (EdgedigitsError, OSError) as error:
             text = str(error)
             text = text if text.startswith(f"{host}: ") else f"{host}: {text}"
             return Outcome(host, text, None, time.monotonic() - began)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edgedigits.errors import DeviceError, UsageError
+from edgedigits.remote.plan import WHEEL_PARTS
 from edgedigits.remote.wheels import CHECKOUT, pip_wheel
 from edgedigits.run import file_digest, write_bytes
 
@@ -94,7 +95,10 @@ def choose_packages(
 
 def _fits(name: str, facts: Mapping[str, Any]) -> bool:
     """Whether a wheel of this name may be for the device; its pip has the last word."""
-    python, abi, platform = name.removesuffix(".whl").split("-")[-3:]
+    parts = name.removesuffix(".whl").split("-")
+    if len(parts) < WHEEL_PARTS:
+        return False
+    python, abi, platform = parts[-3:]
     own = f"cp{facts['python'][0]}{facts['python'][1]}"
     any_python = any(tag in ("py3", own) for tag in python.split(".")) or abi == "abi3"
     return any_python and (platform == "any" or str(facts["machine"]) in platform)

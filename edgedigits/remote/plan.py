@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -14,6 +16,7 @@ PREFIX = "/opt/edgedigits"
 UNITS = "/etc/systemd/system"
 SETTLE_SECONDS = 3.0
 PATIENCE_SECONDS = 60.0
+WHEEL_PARTS = 5  # of a wheel's name, at least
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,12 @@ def check_paths(plan: Plan) -> None:
     """Raise UsageError for a path that is not there, or cannot be a prefix."""
     if not plan.prefix.startswith(("/", "~/")):
         raise UsageError(f"--prefix {plan.prefix}: must be absolute, like {PREFIX}")
+    if not plan.units.startswith("/"):
+        raise UsageError(f"--unit-folder {plan.units}: must be absolute, like {UNITS}")
+    if not 0 <= plan.settle < math.inf:
+        raise UsageError(f"--settle {plan.settle}: must be a number of seconds, 0 or more")
+    if plan.wheel is not None and plan.wheel.is_file() and not _is_wheel(plan.wheel):
+        raise UsageError(f"--wheel {plan.wheel}: is no wheel of edgedigits")
     for option, path, good in (
         ("wheel", plan.wheel, plan.wheel is None or plan.wheel.is_file()),
         ("wheels", plan.wheels, plan.wheels is None or plan.wheels.is_dir()),
@@ -91,3 +100,8 @@ def check_paths(plan: Plan) -> None:
     ):
         if not good:
             raise UsageError(f"--{option} {path}: not found")
+
+
+def _is_wheel(path: Path) -> bool:
+    name = path.name.removesuffix(".whl").split("-")
+    return name[0] == "edgedigits" and len(name) >= WHEEL_PARTS and zipfile.is_zipfile(path)

@@ -25,7 +25,7 @@ def rollback(
 
     def go_back(host: str, say: Say) -> tuple[dict[str, Any], None]:
         facts = look(ssh, host, plan.prefix, plan.units)
-        require(host, facts, service=False, new=False, any_clock=True)
+        require(host, facts, service=False, any_clock=True, back=True)
         root = needs_root(facts, service=bool(facts["told"].get("service")))
         with connect(ssh, host, "work", root=root) as connection:
             connection.write(

@@ -79,6 +79,8 @@ class Ssh:
         program = shutil.which("ssh")
         if program is None:
             raise UsageError("there is no program 'ssh' here; install openssh-client")
+        if self.config not in (None, Path("none")) and not self.config.exists():
+            raise UsageError(f"--ssh-config {self.config}: not found")
         own = [] if self.config is None else ["-F", str(self.config)]
         told = [word for o in (*ALWAYS, *self.options, CONNECT) for word in ("-o", o)]
         return [program, "-T", *own, *told, "--", host, remote]

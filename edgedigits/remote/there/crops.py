@@ -19,7 +19,7 @@ def collect(tree: Tree, request: dict[str, Any], talk: Talk) -> None:
 
     The camera may go on writing meanwhile. Its index stays as it is, so that its numbers go on.
     """
-    folder = Path(str(request["folder"]))
+    folder = Path(str(request["folder"])).expanduser()
     if not folder.is_dir():
         raise Trouble(f"{folder}: no such folder; 'camera --save-unsure' fills one")
     talk.say(items=items(folder))

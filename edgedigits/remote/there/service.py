@@ -42,13 +42,33 @@ def systemctl(*words: str) -> str:
 def check_free(tree: Tree, units: Path) -> None:
     """Refuse a unit of this name that is somebody else's. Raises Trouble."""
     unit = units / UNIT
-    if unit.is_symlink() and unit.readlink() == tree.link / UNIT:
+    if not units.is_dir():
+        raise Trouble(f"{units}: no such folder for unit files; name another with --unit-folder")
+    if _is_ours(tree, unit):
         return
     if unit.is_symlink() or unit.exists():
         raise Trouble(
             f"{unit} is there and not of this prefix; take it away with "
             f"'systemctl disable --now {UNIT}' and remove it"
         )
+
+
+def _is_ours(tree: Tree, unit: Path) -> bool:
+    return unit.is_symlink() and unit.readlink() == tree.link / UNIT
+
+
+def end(tree: Tree, units: Path) -> None:
+    """Stop the service and take its unit away; nothing where there is none of this prefix.
+
+    Raises:
+        Trouble: systemd does not do it.
+    """
+    unit = units / UNIT
+    if not _is_ours(tree, unit):
+        return
+    systemctl("disable", "--now", UNIT)
+    unit.unlink(missing_ok=True)
+    systemctl("daemon-reload")
 
 
 def start(tree: Tree, units: Path, *, settle: float, patience: float) -> str:
@@ -62,7 +82,7 @@ def start(tree: Tree, units: Path, *, settle: float, patience: float) -> str:
     """
     try:
         link = units / UNIT
-        if not link.is_symlink() or link.readlink() != tree.link / UNIT:
+        if not _is_ours(tree, link):
             make_link(link, str(tree.link / UNIT))
         systemctl("daemon-reload")
         systemctl("enable", "--quiet", UNIT)
@@ -72,6 +92,8 @@ def start(tree: Tree, units: Path, *, settle: float, patience: float) -> str:
         return _watch(settle, patience)
     except Trouble as trouble:
         return str(trouble)
+    except OSError as error:
+        return f"{units / UNIT}: {error.strerror or error}"
 
 
 def _watch(settle: float, patience: float) -> str:

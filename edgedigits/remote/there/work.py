@@ -14,7 +14,7 @@ from typing import Any
 from edgedigits.remote.there.crops import collect
 from edgedigits.remote.there.environment import has_environment, make_environment, run
 from edgedigits.remote.there.measuring import bench
-from edgedigits.remote.there.service import check_free, service_state, start, systemctl
+from edgedigits.remote.there.service import check_free, end, service_state, start
 from edgedigits.remote.there.talking import Talk, Trouble, standard_talk
 from edgedigits.remote.there.tree import UNFINISHED, UNIT, Tree, flush, remove, write
 
@@ -116,11 +116,15 @@ def _prepare(tree: Tree, request: dict[str, Any], talk: Talk) -> Path:
 def _switch(tree: Tree, release: Path, settings: dict[str, Any], talk: Talk, *, new: bool) -> None:
     """Switch, start, watch; go back where it does not run. The workstation is no longer needed."""
     before = tree.current()
+    told = {} if before is None else _read_json(before / "service.json")
     talk.say(step="switching over")
-    tree.switch(release)
     if not settings["service"]:
+        if told.get("service"):
+            _end(tree, told, release if new else None)
+        tree.switch(release)
         tree.prove(release)
         return
+    tree.switch(release)
     talk.say(step="starting the service")
     fault = _start(tree, settings)
     if not fault:
@@ -128,18 +132,28 @@ def _switch(tree: Tree, release: Path, settings: dict[str, Any], talk: Talk, *, 
         return
     if before is None or before == release:
         raise Trouble(f"{fault}; there is no earlier release to go back to, systemd keeps trying")
-    tree.switch(before)
-    told = _read_json(before / "service.json")
+    again = ""
     if told.get("service"):
+        tree.switch(before)
         again = _start(tree, {**settings, "units": told["units"]})
     else:
-        again = ""
-        with contextlib.suppress(Trouble):
-            systemctl("disable", "--now", UNIT)
+        with contextlib.suppress(Trouble, OSError):
+            end(tree, Path(settings["units"]))
+        tree.switch(before)
     if new:
         tree.remove_release(release)
-    end = f"which does not run either: {again}" if again else "which runs"
-    raise Trouble(f"{fault}; went back to release {before.name}, {end}")
+    how = f"which does not run either: {again}" if again else "which runs"
+    raise Trouble(f"{fault}; went back to release {before.name}, {how}")
+
+
+def _end(tree: Tree, told: dict[str, Any], unwanted: Path | None) -> None:
+    """End the service of the release that ran; where it cannot be, nothing changes."""
+    try:
+        end(tree, Path(told["units"]))
+    except (Trouble, OSError) as error:
+        if unwanted is not None:
+            tree.remove_release(unwanted)
+        raise Trouble(f"the service that runs cannot be ended: {error}") from error
 
 
 def _start(tree: Tree, settings: dict[str, Any]) -> str:
