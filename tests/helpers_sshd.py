@@ -211,7 +211,7 @@ def device(
         _wait_for(made)
         yield made
     finally:
-        if made.units.is_dir():
+        if (made.units / "edgedigits.service").exists():
             made.systemctl("stop", "edgedigits.service")
         server.terminate()
         server.wait(10)

@@ -10,12 +10,14 @@ import hmac
 import ipaddress
 import socket
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from edgedigits.device.web.connections import Answer, Server
+from edgedigits.device.web.connections import Answer, Server, refusal
 from edgedigits.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ class Options:
     port: str = "--port"
 
 
-class Site:
+class Site(ABC):
     """Serves on an address of this machine, in threads of its own, until it is closed.
 
     Args:
@@ -80,13 +82,13 @@ class Site:
         """Begin to answer; called once everything that answers need is there."""
         self._thread.start()
 
+    @abstractmethod
     def answer(self, path: str, query: Mapping[str, Sequence[str]]) -> Answer:
         """What an allowed GET is answered.
 
         Args:
             path: of the address, as sent. query: its parameters, a list of values each.
         """
-        raise NotImplementedError
 
     def take(self, path: str, body: bytes) -> Answer:
         """What an allowed POST is answered, of JSON that the site's own page sent.
@@ -94,7 +96,7 @@ class Site:
         Args:
             path: of the address, as sent. body: ``most_bytes`` at most.
         """
-        raise NotImplementedError
+        return refusal(HTTPStatus.NOT_IMPLEMENTED, "this page takes nothing")
 
     @property
     def url(self) -> str:
