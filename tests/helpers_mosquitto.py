@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,21 +14,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from helpers_postgres import free_port
+from helpers_programs import need
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 LONG = 30.0  # seconds; a timeout that no test is meant to reach
-PROGRAM = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 FOREVER = {"max_queued_messages": "0", "persistent_client_expiration": "1d"}
-
-
-def need(program: str, found: str | None) -> str:
-    """A program that a test needs; where it is missing, the test is skipped, in CI it fails."""
-    if found is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{program} is not installed")
-    return str(found)
 
 
 class Mosquitto:
@@ -40,7 +31,7 @@ class Mosquitto:
     """
 
     def __init__(self, folder: Path, **settings: str) -> None:
-        assert PROGRAM is not None, "mosquitto is not installed"
+        self._program = need("mosquitto")
         self.port = free_port()
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +64,7 @@ class Mosquitto:
         """Start, and wait until it listens."""
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [str(PROGRAM), "-c", str(self._folder / "mosquitto.conf")], stderr=log, stdout=log
+                [self._program, "-c", str(self._folder / "mosquitto.conf")], stderr=log, stdout=log
             )
         deadline = time.monotonic() + LONG
         while True:

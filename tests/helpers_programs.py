@@ -23,7 +23,7 @@ def need(*names: str) -> str:
     missing = [name for name in names if find(name) is None]
     if missing:
         reason = f"{', '.join(missing)} is not installed"
-        if os.environ.get("CI") == "1":
+        if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
     found = find(names[0])

@@ -6,7 +6,6 @@ import base64
 import contextlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import RunCli
 from helpers_bundle import parts_of, with_manifest, with_model, zipped
+from helpers_programs import need
 
 from edgedigits.bundling import make_bundle
 from edgedigits.device.bundle.contents import bundle_of, open_bundle
@@ -31,9 +31,7 @@ def no_question(key: Path) -> bytes:
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of keys."""
-    for program in ("ssh-keygen", "openssl"):
-        if shutil.which(program) is None:
-            (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{program} is not installed")
+    need("ssh-keygen", "openssl")
     folder = tmp_path_factory.mktemp("keys")
 
     def run(*words: str) -> None:

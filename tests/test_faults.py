@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from helpers_mosquitto import PROGRAM, need
+from helpers_programs import need
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -55,7 +55,7 @@ def test_growth_counts_from_the_end_of_the_first_cycle(faults: ModuleType) -> No
 
 @pytest.mark.slow
 def test_the_camera_survives_every_fault(faults: ModuleType, tmp_path: Path) -> None:
-    need("mosquitto", PROGRAM)
+    need("mosquitto")
     result = faults.measure(1500, 2, tmp_path, scale=0.45)
     assert result["faults"] == 2 * len(faults.FAULTS)
     assert result["frames"] >= 1500
