@@ -12,6 +12,10 @@ from edgedigits.device.doctor.machine import Machine, Output, Python
 
 PI5 = "Raspberry Pi 5 Model B Rev 1.0\0"  # device-tree strings end with a NUL
 OPT = "/opt/edgedigits/venv"
+SED = (
+    "sed -i 's/^include-system-site-packages *=.*/include-system-site-packages = true/' "
+    f"{OPT}/pyvenv.cfg"
+)
 NOON = 1_790_000_000.0  # in September 2026
 UVC, UVC_METADATA = 0x04200001, 0x04A00000  # video capture, metadata capture; both streaming
 CODEC = 0x04204000  # memory to memory, several planes
@@ -167,3 +171,8 @@ def deploy_model(fake: Fake) -> Path:
     (folder / "manifest.json").write_text(json.dumps(document))
     (models / "current").symlink_to(folder.name)
     return folder
+
+
+def works(library: str) -> str | None:
+    """A delegate that can be used."""
+    return None
