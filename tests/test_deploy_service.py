@@ -123,10 +123,10 @@ def test_a_service_that_is_no_longer_wanted_ends(pi: Device, bundle: Path, strea
 
 def test_without_a_folder_for_units_nothing_changes(pi: Device, bundle: Path, stream: str) -> None:
     current = pi.current
-    wrong = replace(plan(pi, service=True, source=stream), units="/nonexistent/units")
+    wrong = replace(plan(pi, service=True, source=stream), units=f"{pi.folder}/none")
     (outcome,) = deploy(["pi"], bundle, wrong, ssh=pi.ssh())
     assert outcome.error is not None
-    assert outcome.error.startswith("pi: /nonexistent/units: no such folder for unit files")
+    assert outcome.error.startswith(f"pi: {pi.folder}/none: no such folder for unit files")
     assert pi.current == current
 
 
