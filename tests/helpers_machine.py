@@ -16,6 +16,9 @@ SED = (
     "sed -i 's/^include-system-site-packages *=.*/include-system-site-packages = true/' "
     f"{OPT}/pyvenv.cfg"
 )
+ANEW = (  # the fix for an environment that a deploy made
+    f'sudo rm -r "$(readlink -f {OPT})"; then on the workstation: edgedigits deploy HOST'
+)
 NOON = 1_790_000_000.0  # in September 2026
 UVC, UVC_METADATA = 0x04200001, 0x04A00000  # video capture, metadata capture; both streaming
 CODEC = 0x04204000  # memory to memory, several planes

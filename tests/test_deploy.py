@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,6 +69,18 @@ def test_from_nothing_then_another_model_then_back(pi: Device, bundle: Path) -> 
     assert forward.state is not None
     assert model_of(pi) == file_digest(zoo_file("mnist-16k"))
     assert good(status(["pi"], pi.plan(), ssh=pi.ssh())).state == forward.state
+
+
+def test_a_damaged_environment_that_was_removed_is_made_again(pi: Device, bundle: Path) -> None:
+    """As doctor advises."""
+    good(deploy(["pi"], bundle, pi.plan(), ssh=pi.ssh()))
+    environment = (pi.prefix / "current/venv").resolve()
+    shutil.rmtree(environment)
+    assert not (pi.prefix / "venv/bin/edgedigits").exists()
+    again = good(deploy(["pi"], bundle, pi.plan(), ssh=pi.ssh()))
+    assert again.reused is False
+    assert (pi.prefix / "current/venv").resolve() == environment
+    assert pi.works()
 
 
 def test_a_service_of_another_user_can_read_all_of_it(pi: Device, bundle: Path) -> None:

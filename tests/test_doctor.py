@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import RunCli
-from helpers_machine import OPT, SED, Fake, deploy_model, healthy_pi, unit_facts, works
+from helpers_machine import ANEW, OPT, SED, Fake, deploy_model, healthy_pi, unit_facts, works
 
 from edgedigits.device.doctor.check import Check
 from edgedigits.device.doctor.deployed import check_model, check_service
@@ -73,7 +73,7 @@ def test_one_failure_fails_the_examination_and_its_fix_stands_whole(pi: Fake) ->
         "name": "runtime",
         "state": "failure",
         "found": "no TFLite runtime can be imported: running a model needs ai-edge-litert",
-        "fix": f"{OPT}/bin/python -m pip install ai-edge-litert",
+        "fix": ANEW,
     }
     assert f"\nruntime (failure):\n  {failed['fix']}\n" in as_text(examination_view(found))
 
@@ -132,7 +132,7 @@ def test_an_environment_without_the_systems_packages(pi: Fake) -> None:
     assert check_environment(pi.machine()).state == "ok"  # only a Pi needs them
 
 
-def test_the_fix_for_an_environmentworks_on_a_real_one(tmp_path: Path) -> None:
+def test_the_fix_for_an_environment_works_on_a_real_one(tmp_path: Path) -> None:
     fake = Fake(tmp_path)
     fake.write("/proc/device-tree/model", "Raspberry Pi 4 Model B Rev 1.4\0")
     env = tmp_path / "env"
@@ -155,16 +155,18 @@ def test_packages_that_cannot_be_imported(pi: Fake) -> None:
         "packages",
         "failure",
         "cv2 cannot be imported: ImportError: libGL.so.1: cannot open shared object file",
-        f"{OPT}/bin/python -m pip install --force-reinstall opencv-python-headless",
+        ANEW,
     )
+    own = check_packages(pi.machine(prefix="/home/pi/env")).fix
+    assert own == "/home/pi/env/bin/python -m pip install --force-reinstall opencv-python-headless"
     del pi.imports["import cv2"]
     assert check_packages(pi.machine()).found == "cv2 cannot be imported: it does not end"
 
 
 def test_no_runtime_on_32_bits(pi: Fake) -> None:
     pi.imports["load_runtime"] = Output(1, "", "MissingPackageError: x")
-    old = check_runtime(pi.machine(bits=32))
-    assert old.fix == f"{OPT}/bin/python -m pip install tflite-runtime"
+    old = check_runtime(pi.machine(bits=32, prefix="/home/pi/env"))
+    assert old.fix == "/home/pi/env/bin/python -m pip install tflite-runtime"
     new = check_runtime(pi.machine(bits=32, version=(3, 13, 5)))
     assert "Python 3.11 and older only" in new.found
     assert "64-bit Raspberry Pi OS" in new.fix

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from helpers_machine import OPT, PI5_NODES, SED, Fake, healthy_pi, works
+from helpers_machine import ANEW, OPT, PI5_NODES, SED, Fake, healthy_pi, works
 
 from edgedigits.device.doctor.accelerator import check_accelerator
 from edgedigits.device.doctor.cameras import check_cameras, check_picamera
@@ -82,8 +82,9 @@ def test_picamera_and_another_numpy(pi: Fake) -> None:
         "ValueError: numpy.dtype size changed, may indicate binary incompatibility. "
         "Expected 96 from C header, got 88 from PyObject\n",
     )
-    fix = f"{OPT}/bin/python -m pip install --force-reinstall --no-deps simplejpeg"
-    assert check_picamera(pi.machine()).fix == fix
+    assert check_picamera(pi.machine()).fix == ANEW
+    own = check_picamera(pi.machine(prefix="/home/pi/env")).fix
+    assert own == "/home/pi/env/bin/python -m pip install --force-reinstall --no-deps simplejpeg"
 
 
 def test_picamera_that_sees_nothing(pi: Fake) -> None:

@@ -86,7 +86,10 @@ def new_environment(machine: Machine) -> str:
 
 
 def pip_install(machine: Machine, packages: str) -> str:
-    """Install packages into this environment."""
+    """Install packages into this environment; one that was deployed has no pip: make it anew."""
+    prefix = machine.python.prefix
+    if Path(prefix).is_relative_to(machine.prefix):
+        return f'sudo rm -r "$(readlink -f {prefix})"; then {AGAIN}'
     return f"{machine.python.executable} -m pip install {packages}"
 
 
