@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import RunCli
 from helpers_bundle import parts_of, with_manifest, zipped
 from helpers_postgres import free_port
 from helpers_sshd import PYTHON, Device, device
@@ -79,7 +81,15 @@ def test_a_changed_host_key_is_not_accepted(pi: Device, bundle: Path) -> None:
     pi.known_hosts.write_text(f"pi {(pi.folder / 'user_key.pub').read_text()}")
     line = refusal(pi, bundle)
     assert "host key is not the one that is known" in line
-    assert "ssh-keygen -R pi" in line
+
+
+def test_the_command_that_forgets_a_changed_host_key_does(pi: Device, bundle: Path) -> None:
+    name = f"[127.0.0.1]:{pi.port}"
+    pi.known_hosts.write_text(f"{name} {(pi.folder / 'user_key.pub').read_text()}")
+    line = refusal(pi, bundle, "pi", f"HostKeyAlias={name}")
+    _, _, command = line.partition(" once after: ")
+    subprocess.run(shlex.split(command), check=True, capture_output=True)
+    assert "host key is not known yet" in refusal(pi, bundle, "pi", f"HostKeyAlias={name}")
 
 
 def test_no_configuration_makes_it_accept_a_key(pi: Device, bundle: Path) -> None:
@@ -328,3 +338,20 @@ def test_names_that_are_no_wheels_are_passed_over() -> None:
 def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--ssh-config .*none: not found"):
         Ssh(tmp_path / "none").command("pi", "true")
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("--status", "--bundle", "mnist-8k"), "--bundle: has no effect with --status"),
+        (("--status", "--settle", "1"), "--settle: has no effect with --status"),
+        (("--rollback", "--no-service"), "--service/--no-service: has no effect with --rollback"),
+        (("--rollback", "--offline"), "--offline: has no effect with --rollback"),
+    ],
+)
+def test_options_that_would_be_passed_over(
+    words: tuple[str, ...], option: str, run_cli: RunCli
+) -> None:
+    code, out, err = run_cli("deploy", "nowhere.invalid", *words)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"edgedigits: {option}; leave it out")

@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edgedigits.errors import UsageError
 from edgedigits.progress import Progress
 
 if TYPE_CHECKING:
@@ -64,6 +65,24 @@ def print_json(document: dict[str, Any] | list[Any]) -> None:
 
         document = {"schema_version": SCHEMA_VERSION, **document}
     sys.stdout.write(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def only(context: typer.Context, option: str, names: Container[str]) -> None:
+    """Raise UsageError where the user gave an option that has no effect beside ``option``.
+
+    Args:
+        names: of the parameters that have one.
+    """
+    for parameter in context.command.params:
+        given = context.get_parameter_source(parameter.name or "")
+        if (
+            given is not None
+            and given.name == "COMMANDLINE"
+            and parameter.param_type_name == "option"
+            and parameter.name not in names
+        ):
+            shown = "/".join([parameter.opts[0], *parameter.secondary_opts])
+            raise UsageError(f"{shown}: has no effect with {option}; leave it out")
 
 
 @contextlib.contextmanager

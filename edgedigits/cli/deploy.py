@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgedigits.cli.common import DATA_HELP, DataDirOption, JsonOption, print_json, progress, stdout
+from edgedigits.cli.common import (
+    DATA_HELP,
+    DataDirOption,
+    JsonOption,
+    only,
+    print_json,
+    progress,
+    stdout,
+)
 from edgedigits.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,9 +37,13 @@ SshOption = Annotated[
 ]
 PythonOption = Annotated[str, typer.Option(metavar="PROGRAM", help="The device's Python.")]
 OPT = "/opt/edgedigits"
+# What --status and --rollback also take; the other options say what is to be brought there.
+ASKING = {"status", "prefix", "ssh_config", "ssh_option", "python", "as_json"}
+GOING_BACK = {*ASKING - {"status"}, "rollback", "to", "settle", "unit_folder"}
 
 
 def deploy(
+    context: typer.Context,
     hosts: HostsArgument,
     bundle: Annotated[
         str | None,
@@ -143,6 +155,10 @@ def deploy(
         raise UsageError("--rollback and --status: name one of them")
     if to is not None and not rollback:
         raise UsageError("--to is for --rollback")
+    if status:
+        only(context, "--status", ASKING)
+    if rollback:
+        only(context, "--rollback", GOING_BACK)
     ssh = Ssh(ssh_config, ssh_option or (), python)
     options = camera_option if mqtt is None else [f"--mqtt={mqtt}", *(camera_option or [])]
     wish = Wish(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -218,12 +219,11 @@ def _why(host: str, code: int, text: str) -> str:
         return f"it has no python3 ({last or 'command not found'}); name its Python with --python"
     if code >= 0 and code != NO_ANSWER:  # below: ssh itself was killed
         return f"the program there ended ({last or f'exit code {code}'})"
-    bare = host.rpartition("@")[2]
     for sign, meaning in (
         ("Could not resolve hostname", "there is no host of this name"),
         ("Connection refused", "nobody answers there; is ssh switched on, and the port right?"),
-        ("IDENTIFICATION HAS CHANGED", f"its host key is not the one that is known; if you know "
-            f"why, forget the old one with 'ssh-keygen -R {bare}' and run 'ssh {host}' once"),
+        ("IDENTIFICATION HAS CHANGED", "its host key is not the one that is known; if you know "
+            f"why, run 'ssh {host}' once after: {_forget(host, text)}"),
         ("host key is known", f"its host key is not known yet; run 'ssh {host}' once and compare "
             "the fingerprint with the device's own"),
         ("Host key verification failed", f"its host key cannot be trusted; run 'ssh {host}' once"),
@@ -240,6 +240,14 @@ def _why(host: str, code: int, text: str) -> str:
         if sign in text:
             return meaning
     return f"the connection was cut ({last})" if last else "the connection was cut"
+
+
+def _forget(host: str, text: str) -> str:
+    """The command that forgets the key that ssh names, by its file and by the name in there."""
+    name = re.search(r"^Host key for (.+) has changed", text, re.MULTILINE)
+    file = re.search(r"^Offending .* key in (.+):\d+\s*$", text, re.MULTILINE)
+    words = ["ssh-keygen", *(["-f", file[1]] if file else [])]
+    return shlex.join([*words, "-R", name[1] if name else host.rpartition("@")[2]])
 
 
 def _methods(text: str) -> str:
