@@ -57,7 +57,8 @@ def check_pictures(paths: list[Path], out: Path | None) -> None:
     """Refuse what cannot be done before anything is.
 
     Raises:
-        UsageError: a file is missing, or two copies would have the same name.
+        UsageError: a file is missing, two copies would have the same name, or a copy would take the
+            place of one of the pictures.
     """
     for path in paths:
         if not path.is_file():
@@ -71,6 +72,13 @@ def check_pictures(paths: list[Path], out: Path | None) -> None:
     twice = next((stem for stem in stems if stems.count(stem) > 1), None)
     if twice is not None:
         raise UsageError(f"--out {out}: two pictures would both become {twice}-read.png there")
+    named = {path.resolve() for path in paths}
+    for path in paths:
+        if _copy(path, out).resolve() in named:
+            raise UsageError(
+                f"--out {out}: the copy of {path} would take the place of the picture "
+                f"{_copy(path, out)}; name another folder"
+            )
 
 
 def recognise_pictures(
@@ -123,11 +131,15 @@ def recognise_picture(
     reading = recogniser.read(picture)
     annotated = None
     if out is not None:
-        annotated = out / f"{path.stem}-read.png"
+        annotated = _copy(path, out)
         write_picture(annotated, draw(_drawable(picture), reading, rejected=reading.rejected))
     if unsure is not None:
         unsure.add(_drawable(picture), reading, source=str(path), frame=number)
     return PictureReading(path, number, reading, annotated)
+
+
+def _copy(path: Path, out: Path) -> Path:
+    return out / f"{path.stem}-read.png"
 
 
 def _drawable(picture: Any) -> Any:

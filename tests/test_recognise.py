@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -131,6 +132,25 @@ def test_a_copy_with_the_digits_drawn_in(
     again, _, error = run_cli("recognise", page[0], page[0], "--out", out)
     assert again == 2
     assert "two pictures would both become page-read.png" in error
+
+
+def test_no_copy_takes_the_place_of_a_picture(
+    page: tuple[Path, list[Box]], tmp_path: Path, run_cli: RunCli
+) -> None:
+    for name in ("b.png", "b-read.png"):
+        shutil.copy(page[0], tmp_path / name)
+    (tmp_path / "linked").symlink_to(tmp_path)
+    for out in (".", tmp_path / "linked"):
+        code, _, error = run_cli("recognise", "b.png", "b-read.png", "--out", out, cwd=tmp_path)
+        assert (code, error.count("\n")) == (2, 1)
+        assert "the copy of b.png would take the place of the picture" in error
+    assert (tmp_path / "b-read.png").read_bytes() == page[0].read_bytes()
+    (tmp_path / "a").mkdir()
+    shutil.copy(page[0], tmp_path / "a" / "b.png")
+    code, _, error = run_cli("recognise", "b.png", "a/b.png", "--out", "o", cwd=tmp_path)
+    assert (code, error.count("\n")) == (2, 1)
+    assert "two pictures would both become b-read.png" in error
+    assert not (tmp_path / "o").exists()
 
 
 def test_bad_input_gets_one_line(tmp_path: Path, run_cli: RunCli) -> None:
