@@ -13,7 +13,7 @@ from edgedigits.device.drawing import draw
 from edgedigits.device.reading import U8
 from edgedigits.device.watching import Seen
 from edgedigits.errors import DataError, UsageError
-from edgedigits.run import atomic_path
+from edgedigits.run import atomic_path, writing
 
 VIDEO_CODES = {".avi": "MJPG", ".mp4": "mp4v"}
 ASSUMED_FPS = 10.0
@@ -45,7 +45,8 @@ class Video:
         fps: frames a second of playback.
 
     Raises:
-        UsageError: another ending, or the file is there already.
+        UsageError: another ending, the file is there already, or its folder is not.
+        RunError: nothing can be written to the folder.
     """
 
     def __init__(self, path: Path, fps: float | None = None) -> None:
@@ -53,8 +54,13 @@ class Video:
             raise UsageError(f"--out {path}: must end in {' or '.join(VIDEO_CODES)}")
         if path.exists():
             raise UsageError(f"--out {path}: is there already; name another file")
+        if not path.parent.is_dir():
+            raise UsageError(f"--out {path}: there is no folder {path.parent}; make it first")
         self._path = path
         self._part = path.with_name(f".{path.stem}.part{path.suffix}")
+        with writing(path):  # OpenCV does not say why it cannot, and not before the first frame
+            self._part.touch()
+            self._part.unlink()
         self._fps = fps or ASSUMED_FPS
         self._writer: Any = None
         self._size = (0, 0)
@@ -67,17 +73,20 @@ class Video:
             code = cv2.VideoWriter.fourcc(*VIDEO_CODES[self._path.suffix.lower()])
             self._writer = cv2.VideoWriter(str(self._part), code, self._fps, self._size)
             if not self._writer.isOpened():
-                raise DataError(f"--out {self._path}: cannot be written; is there such a folder?")
+                self._writer = None  # there is nothing to complete
+                self._part.unlink(missing_ok=True)
+                raise DataError(f"--out {self._path}: OpenCV cannot write such a video here")
         if (picture.shape[1], picture.shape[0]) != self._size:
             picture = cv2.resize(picture, self._size)
         self._writer.write(picture)
 
     def close(self) -> None:
-        """Complete the video."""
-        if self._writer is not None:
-            self._writer.release()
-            self._writer = None
-            self._part.replace(self._path)
+        """Complete the video. Raises RunError where it cannot take its place."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.release()
+            with writing(self._path):
+                self._part.replace(self._path)
 
 
 def write_picture(path: Path, picture: U8) -> None:

@@ -229,25 +229,6 @@ def test_a_video_is_read_once_and_annotated(tmp_path: Path, run_cli: RunCli) -> 
     assert [document["new"] for document in documents if document["new"]] == ["2714"]
 
 
-def test_camera_options_that_do_not_fit(tmp_path: Path, run_cli: RunCli) -> None:
-    there = tmp_path / "there.avi"
-    there.write_bytes(b"")
-    for arguments, code, expected in (
-        (("--source", "none.avi"), 2, "none.avi"),
-        (("--size", "large"), 2, "--size is large; it must be like 640x480"),
-        (("--frames", 0), 2, "--frames is 0"),
-        (("--commit-after", 0), 2, "--commit-after is 0"),
-        (("--out", there), 2, "is there already"),
-        (("--out", tmp_path / "x.gif"), 2, "must end in .avi or .mp4"),
-        (("--token", "abc"), 2, "--token is for --preview"),
-        (("--preview", "--host", "0.0.0.0"), 2, "--token"),
-        (("--source", "63"), 1, "63"),
-    ):
-        found, _, error = run_cli("camera", *arguments)
-        assert (found, error.count("\n")) == (code, 1), (arguments, error)
-        assert expected in error
-
-
 @pytest.mark.shared
 def test_photographs(data_part: Callable[[str], Path]) -> None:
     folder = data_part("photos")
