@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.errors import DataError
+from edgedigits.picture_headers import pixels
 
+HEADER = 1 << 20  # bytes of a file among which its size stands
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp"})
 
 
@@ -20,7 +22,7 @@ def read_picture(path: Path) -> NDArray[Any]:
     """A picture file as OpenCV decodes it: ``[h, w]`` or ``[h, w, 3 or 4]`` (BGR or BGRA).
 
     Raises:
-        DataError: the file cannot be read or is no picture.
+        DataError: the file cannot be read, is no picture, or has more pixels than can be decoded.
     """
     try:
         data = np.frombuffer(path.read_bytes(), dtype=np.uint8)
@@ -30,7 +32,14 @@ def read_picture(path: Path) -> NDArray[Any]:
     photograph = path.suffix.lower() in {".jpg", ".jpeg"}
     with _silent_opencv():
         flag = cv2.IMREAD_COLOR if photograph else cv2.IMREAD_UNCHANGED
-        picture = cv2.imdecode(data, flag) if len(data) else None
+        try:
+            picture = cv2.imdecode(data, flag) if len(data) else None
+        except cv2.error as error:  # more than 2^30 pixels, or than there is memory for
+            size = pixels(data[:HEADER].tobytes())
+            what = "" if size is None else f", {size[0]:,}×{size[1]:,} pixels,"
+            raise DataError(
+                f"{path}: the picture{what} is too large to be decoded; make it smaller"
+            ) from error
     if picture is None:
         raise DataError(f"{path}: is no picture that can be read; replace it or take it away")
     return np.asarray(picture)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+import zlib
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -13,7 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgedigits.device.sources import open_source
-from edgedigits.device.sources.headers import LARGEST, is_sensible, pixels
+from edgedigits.errors import DataError
+from edgedigits.picture_files import read_picture
+from edgedigits.picture_headers import LARGEST, is_sensible, pixels
 
 SIZES = st.tuples(st.integers(1, 300), st.integers(1, 300))
 
@@ -64,6 +68,21 @@ def test_the_largest_camera_is_sensible_and_more_is_not() -> None:
     assert not is_sensible(lying(0, 100))
     assert not is_sensible(b"GIF89a")
     assert not is_sensible(b"")
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_a_file_of_more_pixels_than_can_be_decoded(suffix: str, tmp_path: Path) -> None:
+    file = tmp_path / f"large.{suffix}"
+    if suffix == "jpg":
+        file.write_bytes(lying(60_000, 50_000))
+    else:
+        data = bytearray(cv2.imencode(".png", frame(7))[1].tobytes())
+        data[16:24] = (60_000).to_bytes(4, "big") + (50_000).to_bytes(4, "big")
+        data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+        file.write_bytes(data)
+    with pytest.raises(DataError, match=r"large\..*, 60,000×50,000 pixels, is too large") as caught:
+        read_picture(file)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_picture_that_would_fill_the_memory_is_passed_over(

@@ -19,8 +19,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.device.sources.headers import is_sensible
 from edgedigits.errors import SourceError
+from edgedigits.picture_headers import is_sensible
 
 CHUNK = 1 << 16  # bytes asked for at once
 LARGEST_PART = 1 << 26  # bytes of one JPEG; more is no camera's
