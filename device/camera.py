@@ -92,17 +92,16 @@ def run_camera(
         stop = stack.enter_context(StopRequest())
         notifier = stack.enter_context(Notifier())
         metrics = _metrics(options, recogniser, progress, stack)
-        outputs = _outputs(options, recogniser, write, progress, stack, metrics)
 
         def say(line: str) -> None:
             progress.say(line)
             notifier.event(line)
 
-        capture = stack.enter_context(
-            Capture(
-                lambda: open_source(options.source, size=options.size, fps=options.fps), say=say
-            )
+        capture = Capture(
+            lambda: open_source(options.source, size=options.size, fps=options.fps), say=say
         )
+        outputs = _outputs(options, recogniser, write, progress, stack, metrics, capture)
+        stack.enter_context(capture)
         if metrics is not None:
             metrics.stats = capture.stats
             outputs.append(metrics.recognised)
@@ -130,6 +129,7 @@ def _outputs(
     progress: Progress,
     stack: contextlib.ExitStack,
     metrics: Metrics | None,
+    capture: Capture,
 ) -> list[Output]:
     outputs: list[Output] = []
     if options.mqtt is not None:  # first: what is said has been kept
@@ -141,8 +141,8 @@ def _outputs(
     else:
         outputs.append(Terminal(write))
     if options.out is not None:
-        video = stack.enter_context(contextlib.closing(Video(options.out, options.fps)))
-        outputs.append(video)
+        video = Video(options.out, lambda: options.fps or capture.fps)
+        outputs.append(stack.enter_context(contextlib.closing(video)))
     unsure = stack.enter_context(open_unsure(options.save_unsure, recogniser.threshold, progress))
     if unsure is not None:
         outputs.append(lambda seen: _keep(unsure.add, seen))

@@ -45,7 +45,7 @@ class Capture:
         patience: seconds that closing waits for a read that does not return.
 
     Attributes:
-        name, live: the source's own.
+        name, live, fps: the source's own; fps is None until it is open.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class Capture:
         wait: Callable[[float], object] | None = None,
         patience: float = PATIENCE,
     ) -> None:
+        self.fps: float | None = None
         self._opener = opener
         self._say = say
         self._clock = clock
@@ -72,7 +73,7 @@ class Capture:
     def __enter__(self) -> Capture:
         """Open the source, in the caller's thread, and start. Raises what the opener raises."""
         source = self._opener()
-        self.name, self.live = source.name, source.live
+        self.name, self.live, self.fps = source.name, source.live, source.fps
         self._source: Source | None = source
         room = 1 if source.live else READ_AHEAD
         self._handover = Handover(room, newest_wins=source.live)

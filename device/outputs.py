@@ -37,19 +37,23 @@ class Terminal:
             self._write(f"frame {seen.frame.number:>6}  {rows}")
 
 
+def _unknown() -> None:
+    return None
+
+
 class Video:
     """An annotated copy of everything that was recognised, as a video.
 
     Args:
         path: ends in ``.avi`` or ``.mp4``; takes its place when the video is complete.
-        fps: frames a second of playback.
+        fps: asked at the first frame for the frames a second of playback; None: 10.
 
     Raises:
         UsageError: another ending, the file is there already, or its folder is not.
         RunError: nothing can be written to the folder.
     """
 
-    def __init__(self, path: Path, fps: float | None = None) -> None:
+    def __init__(self, path: Path, fps: Callable[[], float | None] = _unknown) -> None:
         if path.suffix.lower() not in VIDEO_CODES:
             raise UsageError(f"--out {path}: must end in {' or '.join(VIDEO_CODES)}")
         if path.exists():
@@ -61,7 +65,7 @@ class Video:
         with writing(path):  # OpenCV does not say why it cannot, and not before the first frame
             self._part.touch()
             self._part.unlink()
-        self._fps = fps or ASSUMED_FPS
+        self._fps = fps
         self._writer: Any = None
         self._size = (0, 0)
 
@@ -71,7 +75,8 @@ class Video:
         if self._writer is None:
             self._size = (picture.shape[1], picture.shape[0])
             code = cv2.VideoWriter.fourcc(*VIDEO_CODES[self._path.suffix.lower()])
-            self._writer = cv2.VideoWriter(str(self._part), code, self._fps, self._size)
+            fps = self._fps() or ASSUMED_FPS
+            self._writer = cv2.VideoWriter(str(self._part), code, fps, self._size)
             if not self._writer.isOpened():
                 self._writer = None  # there is nothing to complete
                 self._part.unlink(missing_ok=True)

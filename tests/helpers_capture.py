@@ -26,6 +26,7 @@ class ListSource:
     def __init__(self, steps: list[Step], *, live: bool = True) -> None:
         self.name = "0"
         self.live = live
+        self.fps: float | None = None
         self.ended = False
         self.steps = list(steps)
         self.closed = 0

@@ -169,7 +169,7 @@ import threading
 from edgedigits.device.capture import Capture
 
 class Stuck:
-    name, live, ended = "0", True, False
+    name, live, fps, ended = "0", True, None, False
     def read(self):
         threading.Event().wait()
     def close(self):

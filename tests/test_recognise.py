@@ -207,7 +207,7 @@ def test_it_runs_without_tensorflow(page: tuple[Path, list[Box]]) -> None:
 
 def test_a_video_is_read_once_and_annotated(tmp_path: Path, run_cli: RunCli) -> None:
     video = tmp_path / "in.avi"
-    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), 10, (640, 480))
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), 25, (640, 480))
     for i in range(24):
         shown = ["2714"] if i < 12 else ["2714", "24"]
         picture, _ = page_of_digits(shown, shift=(2 * i, i))
@@ -221,6 +221,7 @@ def test_a_video_is_read_once_and_annotated(tmp_path: Path, run_cli: RunCli) -> 
     assert "24 frames recognised, 0 dropped" in error
     annotated = cv2.VideoCapture(str(copy))
     assert int(annotated.get(cv2.CAP_PROP_FRAME_COUNT)) == 24
+    assert annotated.get(cv2.CAP_PROP_FPS) == 25
     code, out, error = run_cli("camera", "--source", video, "--json", "--frames", 9)
     assert code == 0, error
     documents = [json.loads(line) for line in out.splitlines()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grp
 import os
+import struct
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from helpers_camera import write_clip
 from helpers_frames import frame, images, number_of, write_video
 from helpers_picamera import FakePicamera2, picamera2_module
 from numpy.typing import NDArray
@@ -42,6 +44,19 @@ def test_a_pattern_gives_every_picture_exactly(tmp_path: Path) -> None:
     for i, image in enumerate(images(source)):
         np.testing.assert_array_equal(image, frame(i))
     assert len(list_pictures(str(tmp_path / "img_%03d.png"))) == len(numbers)
+
+
+def test_a_video_file_says_how_fast_it_plays(tmp_path: Path) -> None:
+    file = write_clip(tmp_path / "a.avi", frames=2)
+    assert open_source(str(file)).fps == 10
+    data = bytearray(file.read_bytes())
+    scale = data.index(b"strh") + 28  # of the stream's header; its rate stands behind it
+    for rate, expected in ((1000, 1000.0), (90_000, None)):
+        data[scale : scale + 8] = struct.pack("<2I", 1, rate)
+        file.write_bytes(data)
+        assert open_source(str(file)).fps == expected
+    write_picture(tmp_path / "a.png", frame(0))
+    assert open_source(str(tmp_path / "a.png")).fps is None
 
 
 def test_a_folder_is_read_in_natural_order(tmp_path: Path) -> None:

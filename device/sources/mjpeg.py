@@ -34,6 +34,7 @@ class MjpegSource:
     """
 
     live = True
+    fps: float | None = None
 
     def __init__(self, name: str, response: http.client.HTTPResponse, timeout: float) -> None:
         self.name = name

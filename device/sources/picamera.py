@@ -41,6 +41,7 @@ class PiCamera:
     """
 
     live = True
+    fps: float | None = None
 
     def __init__(
         self,

@@ -31,6 +31,7 @@ class PictureSequence:
     """
 
     live = False
+    fps: float | None = None
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -14,11 +14,14 @@ class Source(Protocol):
         name: as the user gave it, without a password.
         live: a camera or stream: the newest frame counts, and a failure is worth another attempt.
             Otherwise a file: every frame counts once, and it ends.
+        fps: frames a second at which a video file plays; None: of a live source, of pictures, or
+            where the file does not say anything sensible.
         ended: nothing more will come from it: read to its end, cut off or unplugged.
     """
 
     name: str
     live: bool
+    fps: float | None
     ended: bool
 
     def read(self) -> NDArray[Any] | None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edgedigits.errors import SourceError
 
 LARGE = 640 * 480  # pixels; beyond it USB 2 carries the full frame rate only as JPEG
+SLOWEST, FASTEST = 0.1, 1000.0  # frames a second that a video file may mean
 
 # FFmpeg would write its complaints beside our one line. OpenCV reads this at its first use of it.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET
@@ -28,11 +29,21 @@ class VideoSource:
         capture: opened by one of this file's functions.
         live: a camera or stream.
         timeout: seconds that a read of a live source takes at most.
+        fps: frames a second at which a file plays.
     """
 
-    def __init__(self, name: str, capture: cv2.VideoCapture, *, live: bool, timeout: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        capture: cv2.VideoCapture,
+        *,
+        live: bool,
+        timeout: float,
+        fps: float | None = None,
+    ) -> None:
         self.name = name
         self.live = live
+        self.fps = fps
         self.ended = False
         self._capture = capture
         self._timeout = timeout
@@ -62,7 +73,9 @@ def open_video_file(name: str, path: Path) -> VideoSource:
     capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
     if not capture.isOpened():
         raise SourceError(f"source {name}: the file is no video that can be read")
-    return VideoSource(name, capture, live=False, timeout=0.0)
+    fps = float(capture.get(cv2.CAP_PROP_FPS))  # 0, or a time base, where a file says nothing
+    sensible = SLOWEST <= fps <= FASTEST
+    return VideoSource(name, capture, live=False, timeout=0.0, fps=fps if sensible else None)
 
 
 def open_video_stream(name: str, address: str, timeout: float) -> VideoSource | None:
