@@ -12,6 +12,7 @@ import json
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Any
 
 import flatbuffers.table
@@ -25,6 +26,7 @@ METADATA_VERSION = 1
 FILE_IDENTIFIER = b"TFL3"
 DIGEST_FIELD = b'"content_sha256": "'
 NO_DIGEST = b"0" * 64
+LARGEST = 1 << 31  # bytes; a FlatBuffer's offsets reach no further
 
 # Field numbers of tensorflow/compiler/mlir/lite/schema/schema.fbs, tables Model, Metadata, Buffer.
 MODEL_BUFFERS, MODEL_METADATA = 4, 6
@@ -146,10 +148,21 @@ def read_model_bytes(path: Path) -> bytes:
 
     Raises:
         UsageError: there is no such file.
-        ModelFileError: it cannot be read, is empty, or does not begin like a TFLite file.
+        ModelFileError: it cannot be read, is no ordinary file, is empty, does not begin like a
+            TFLite file, or is larger than one can be.
     """
     try:
-        data = path.read_bytes()
+        status = path.stat()
+        if not (S_ISREG(status.st_mode) or S_ISDIR(status.st_mode)):  # a pipe may never end
+            raise ModelFileError(f"{path}: not a TFLite file: not an ordinary file")
+        with path.open("rb") as file:
+            data = file.read(8)
+            if data[4:] == FILE_IDENTIFIER:
+                if status.st_size > LARGEST:
+                    size = f"{status.st_size:,} bytes"
+                    raise ModelFileError(f"{path}: not a TFLite file: {size} are too many")
+                file.seek(0)
+                data = file.read()
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(f"{path}: no such file") from None
     except OSError as error:

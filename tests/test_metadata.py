@@ -23,9 +23,8 @@ from edgedigits.device.metadata import (
     Metadata,
     is_unchanged,
     read_metadata,
-    read_model_bytes,
 )
-from edgedigits.errors import ModelFileError, UsageError
+from edgedigits.errors import ModelFileError
 from edgedigits.preprocess import Preprocessing
 
 VALUES: dict[str, Any] = {
@@ -237,36 +236,6 @@ def test_reading_contents_survives_damaged_files(mutants: list[bytes]) -> None:
         slowest = max(slowest, time.perf_counter() - began)
     assert refused > 100
     assert slowest < 5
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "the file is empty"),
-        (b"text, and no model", "not a TFLite file"),
-        (b"TFL3", "not a TFLite file"),
-        (b"\0\0\0\0TFL", "not a TFLite file"),
-    ],
-)
-def test_what_does_not_begin_like_a_tflite_file(
-    content: bytes, message: str, tmp_path: Path
-) -> None:
-    file = tmp_path / "x.tflite"
-    file.write_bytes(content)
-    with pytest.raises(ModelFileError, match=message):
-        read_model_bytes(file)
-
-
-def test_paths_that_lead_to_no_file(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no such file"):
-        read_model_bytes(tmp_path / "missing.tflite")
-    (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="no such file"):
-        read_model_bytes(tmp_path / "file" / "below.tflite")
-    with pytest.raises(ModelFileError, match="cannot be read: Is a directory"):
-        read_model_bytes(tmp_path)
-    with pytest.raises(ModelFileError, match="cannot be read: File name too long"):
-        read_model_bytes(tmp_path / ("x" * 300))
 
 
 def test_exported_files_carry_what_the_run_says(exported_run: Path) -> None:

@@ -52,6 +52,8 @@ class Bundle:
 def is_bundle(path: Path) -> bool:
     """Whether a file begins like a bundle; False where it cannot be read."""
     try:
+        if not path.is_file():  # opening a pipe would wait for its other end
+            return False
         with path.open("rb") as file:
             head = file.read(LOCAL_HEADER.size + len(MANIFEST))
     except (OSError, ValueError):
