@@ -53,9 +53,13 @@ def stdout() -> Console:
     """The console for results; as wide as needed where it is not a terminal."""
     from rich.console import Console
 
+    class Results(Console):
+        def on_broken_pipe(self) -> None:  # Rich would end with 1; see cli.main for what we do
+            raise BrokenPipeError
+
     if sys.stdout.isatty():
-        return Console(highlight=False)
-    return Console(highlight=False, width=200)
+        return Results(highlight=False)
+    return Results(highlight=False, width=200)
 
 
 def print_json(document: dict[str, Any] | list[Any]) -> None:

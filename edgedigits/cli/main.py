@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import Annotated
@@ -25,6 +26,7 @@ from edgedigits.cli.prune import prune
 from edgedigits.cli.recognise import camera, recognise
 from edgedigits.cli.reproduce import reproduce
 from edgedigits.cli.shrink import shrink
+from edgedigits.cli.streams import reader_has_left, ready_streams, send_nowhere
 from edgedigits.cli.train import train
 from edgedigits.errors import EdgedigitsError
 
@@ -83,7 +85,11 @@ app.command("label")(label)
 
 
 def run() -> None:
-    """Entry point: exit code 0, 1 for failure, 2 for usage, 130 when interrupted."""
+    """Entry point: exit code 0, 1 for failure, 2 for usage, 130 when interrupted.
+
+    A standard output that is closed, or that nobody reads any more, is no failure.
+    """
+    ready_streams()
     sys.exit(_run())
 
 
@@ -100,9 +106,12 @@ def _run() -> int:
         return _fail("interrupted", INTERRUPTED)
     except typer.Abort:
         return _fail("interrupted", INTERRUPTED)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit) as error:
         # The reader of our output has gone, as `| head` does: not a failure, and nobody to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Typer makes an exit with code 1 of that.
+        if isinstance(error, SystemExit) and not reader_has_left():
+            raise
+        send_nowhere()
         return 0
     except Exception as error:
         if type(error).__name__ == "NoArgsIsHelpError":
@@ -125,7 +134,8 @@ def _run() -> int:
 
 def _fail(message: str, code: int) -> int:
     if message:
-        sys.stderr.write(f"edgedigits: {message}\n")
+        with contextlib.suppress(BrokenPipeError):  # the code says it too
+            sys.stderr.write(f"edgedigits: {message}\n")
     return code
 
 
