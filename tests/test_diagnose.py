@@ -29,13 +29,25 @@ from edgedigits.convert.contents import read_contents
 from edgedigits.convert.layer_names import layer_names
 from edgedigits.data.dataset import Pictures
 from edgedigits.device.classifier import Classifier
-from edgedigits.diagnose import Reference, diagnose_variant
+from edgedigits.diagnose import Reference, diagnose_file, diagnose_variant
 from edgedigits.diagnose.measure import NoiseSum, RangeSum, channel_decibels
-from edgedigits.errors import ModelFileError
+from edgedigits.errors import ModelFileError, UsageError
 
 
 def _db(exact: NDArray[Any], actual: NDArray[Any]) -> float:
     return float(10 * np.log10((exact**2).sum() / ((exact - actual) ** 2).sum()))
+
+
+def test_a_float_file_of_another_input_is_refused(tmp_path: Path) -> None:
+    net = fitted(digits(40))
+    file = opened(tmp_path / "int8.tflite", int8_file(net)).path
+    weights, bias = np.ones((10, 32 * 32), np.float32), np.zeros(10, np.float32)
+    large = tmp_path / "large.tflite"
+    large.write_bytes(dense_file(weights, bias, shape=(32, 32, 1)))
+    with pytest.raises(UsageError, match=r"--float .*32×32×1, but .*int8.tflite takes 28×28×1"):
+        diagnose_file(file, large, "digits", limit=20)
+    own = opened(tmp_path / "float.tflite", float_file(net)).path
+    assert diagnose_file(file, own, "digits", limit=20).diagnosis.n == 20
 
 
 def test_ratio_of_a_known_error() -> None:

@@ -23,7 +23,7 @@ from edgedigits.diagnose.result import Diagnosis, VariantDiagnosis
 from edgedigits.errors import RunError, UsageError
 from edgedigits.evaluate import Part, choose_part
 from edgedigits.keras_files import layer_kinds
-from edgedigits.model_input import Range
+from edgedigits.model_input import Range, picture_shape
 from edgedigits.progress import SILENT, Progress
 from edgedigits.run import RunFolder, file_digest
 from edgedigits.run_data import load_run_data
@@ -121,6 +121,7 @@ def diagnose_file(
         opened = Classifier(
             float_file, input_range=classifier.input_range, trust=float_file is not reference
         )
+        _check_inputs(classifier, opened, reference)
         result = diagnose_variant(
             classifier,
             Reference(opened, str(reference), layers),
@@ -203,6 +204,16 @@ def _trained_note(file: Path) -> tuple[str, ...]:
     if recipe is None or not recipe.trains:
         return ()
     return ("its weights were trained on: what differs from float is not rounding alone",)
+
+
+def _check_inputs(classifier: Classifier, opened: Classifier, reference: Path) -> None:
+    """Pictures are scaled to what each file takes, so nothing else would notice."""
+    ours, theirs = ("×".join(map(str, picture_shape(one.shape))) for one in (classifier, opened))
+    if ours != theirs:
+        raise UsageError(
+            f"--float {reference}: takes pictures of {theirs}, but {classifier.path} takes {ours}; "
+            "name the model it was made of"
+        )
 
 
 def _check_limit(limit: int) -> None:
