@@ -17,7 +17,7 @@ from typing import Any
 
 from edgedigits.convert.contents import read_contents
 from edgedigits.convert.edgetpu import EdgeTpu, map_edgetpu
-from edgedigits.errors import ConversionError
+from edgedigits.errors import ConversionError, RunError
 from edgedigits.run import writing
 
 PROGRAM = "edgetpu_compiler"
@@ -72,13 +72,15 @@ class EdgeTpuExport:
     Attributes:
         file: what the compiler takes. mapping: what the documented rules say of it.
         compiler: where the program lies; None: it is not installed.
-        report: what it said; None: it did not run.
+        report: what it said; None: it did not run, or made nothing.
+        error: why it made nothing, as one line; None: it did not have to say.
     """
 
     file: Path
     mapping: EdgeTpu
     compiler: str | None
     report: CompilerReport | None
+    error: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
@@ -94,6 +96,7 @@ class EdgeTpuExport:
             if report is None
             else asdict(report)
             | {"file": str(report.file), "mapped": report.mapped, "total": report.total},
+            "error": self.error,
         }
 
 
@@ -102,12 +105,10 @@ def compile_files(
 ) -> tuple[EdgeTpuExport, ...]:
     """Compile files for the Edge TPU where the compiler is on the PATH; otherwise say it is not.
 
+    A file that the compiler refuses does not keep it from the others.
+
     Args:
         files: made for it. folder: where compiled files go. say: told what became of each.
-
-    Raises:
-        ConversionError: the compiler refuses a file, or does not end. RunError: nothing can be
-            written to the folder.
     """
     program = shutil.which(PROGRAM)
     made = []
@@ -121,7 +122,11 @@ def compile_files(
             )
             made.append(EdgeTpuExport(file, mapping, None, None))
             continue
-        report = compile_file(program, file, folder)
+        try:
+            report = compile_file(program, file, folder)
+        except (ConversionError, RunError) as error:
+            made.append(EdgeTpuExport(file, mapping, program, None, str(error)))
+            continue
         say(
             f"{report.file}: compiled by {PROGRAM} {report.version}; {report.mapped} of "
             f"{report.total} operations run on the Edge TPU ({would} were expected)"
@@ -131,7 +136,12 @@ def compile_files(
 
 
 def compile_file(program: str, file: Path, folder: Path) -> CompilerReport:
-    """Run the compiler on one file; arguments, results and errors as above."""
+    """Run the compiler on one file.
+
+    Raises:
+        ConversionError: the compiler refuses it, or does not end. RunError: nothing can be written
+            to the folder.
+    """
     with writing(folder):
         folder.mkdir(exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=".compile-", dir=folder))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgedigits.compare import REFERENCE, Comparison, compare
+from edgedigits.convert.edgetpu_compiler import EdgeTpuExport
 from edgedigits.convert.export import ExportResult, choose_variants
 from edgedigits.convert.qat import QatSettings
 from edgedigits.convert.recipes import SLIM, Variant
@@ -63,6 +65,7 @@ def judge_export(
     run: RunFolder,
     request: ExportRequest,
     result: ExportResult,
+    compiled: Iterable[EdgeTpuExport] = (),
     *,
     data_dir: Path | None = None,
     progress: Progress = SILENT,
@@ -71,18 +74,23 @@ def judge_export(
 
     With ``--all``, a variant that this model does not allow is told and is no failure.
 
+    Args:
+        compiled: what became of the files for an Edge TPU.
+
     Raises:
-        ConversionError: naming what could not be made. QualityError: as :func:`check_drop`.
+        ConversionError: naming what could not be made or compiled. QualityError: as
+            :func:`check_drop`.
     """
     grave = [
-        failed
+        failed.message
         for failed in result.failed
         if not request.everything
         or failed.variant.removesuffix(SLIM) in request.names
         or not result.exported
     ]
+    grave += [export.error for export in compiled if export.error is not None]
     if grave:
-        raise ConversionError("; ".join(failed.message for failed in grave))
+        raise ConversionError("; ".join(grave))
     if request.max_drop is not None:
         made = {file.variant for file in result.exported}
         gate_exports(run, made, request.max_drop, data_dir=data_dir, progress=progress)

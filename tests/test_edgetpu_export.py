@@ -16,7 +16,6 @@ from edgedigits.convert.edgetpu import map_edgetpu
 from edgedigits.convert.edgetpu_compiler import CompiledOps, compile_files, read_report
 from edgedigits.convert.inspection import inspect_file
 from edgedigits.data.builtin import load_digits
-from edgedigits.errors import ConversionError
 
 FAKE = Path(__file__).parent / "fake_edgetpu_compiler.py"
 
@@ -145,9 +144,12 @@ def test_what_the_compiler_refuses_is_one_line(tmp_path: Path, fake_on_path: Pat
     assert train.labels is not None
     data = dense_file(*nearest_mean(train.images, train.labels, 10))
     file = write(tmp_path / "float.tflite", data)
-    with pytest.raises(ConversionError) as caught:
-        compile_files([file], tmp_path / "out", lambda _: None)
-    (line,) = str(caught.value).splitlines()
+    (made,) = compile_files([file], tmp_path / "out", lambda _: None)
+    assert made.report is None
+    assert made.compiler == str(fake_on_path)
+    assert made.error is not None
+    (line,) = made.error.splitlines()
+    assert made.to_json()["error"] == line
     assert line.startswith(f"edgetpu_compiler: refuses {file} (exit code 1): ")
     assert line.endswith("Model not quantized")
     assert list((tmp_path / "out").iterdir()) == []
@@ -161,3 +163,19 @@ def test_the_command_compiles_into_the_run(run: Path, run_cli: RunCli, fake_on_p
     (entry,) = json.loads(out)["edgetpu"]
     assert entry["report"]["mapped"] == 8
     assert Path(entry["report"]["file"]).parent == run / "edgetpu"
+
+
+@pytest.mark.slow
+def test_the_command_says_what_it_made_where_the_compiler_refuses(
+    run: Path, run_cli: RunCli, fake_on_path: Path
+) -> None:
+    fake_on_path.write_text("#!/bin/sh\necho Model not quantized\nexit 1\n")
+    code, out, error = run_cli("export", run, "--edgetpu", "--source", "model", "--json")
+    assert code == 1
+    line = error.splitlines()[-1]
+    assert line.startswith("edgedigits: edgetpu_compiler: refuses ")
+    document = json.loads(out)
+    assert [made["variant"] for made in document["exported"]] == ["edgetpu-int8"]
+    (entry,) = document["edgetpu"]
+    assert (entry["report"], f"edgedigits: {entry['error']}") == (None, line)
+    assert Path(entry["file"]).is_file()

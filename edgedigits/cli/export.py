@@ -228,7 +228,7 @@ def export(
     else:
         stdout().print(export_rows(result))
     with progress() as shown:
-        judge_export(opened, request, result, data_dir=data_dir, progress=shown)
+        judge_export(opened, request, result, compiled, data_dir=data_dir, progress=shown)
 
 
 def _write_shipped(
