@@ -26,6 +26,10 @@ def test_camera_options_that_do_not_fit(tmp_path: Path, run_cli: RunCli) -> None
     for arguments, code, expected in (
         (("--source", "none.avi"), 2, "none.avi"),
         (("--size", "large"), 2, "--size is large; it must be like 640x480"),
+        (("--size", "5x5"), 2, "--size 5x5: either side has"),
+        (("--fps", 0), 2, "--fps 0: give more"),
+        (("--fps", "nan"), 2, "--fps nan: give more"),
+        (("--source", tmp_path, "--fps", 5), 2, f"--fps: {tmp_path} is no camera"),
         (("--frames", 0), 2, "--frames is 0"),
         (("--commit-after", 0), 2, "--commit-after is 0"),
         (("--out", there), 2, "is there already"),

@@ -27,10 +27,10 @@ def shell(command: str) -> tuple[int, str, str]:
 
 @pytest.mark.parametrize("env", [ASCII, C_LOCALE], ids=["ascii", "C"])
 def test_characters_that_the_encoding_lacks(env: dict[str, str], run_cli: RunCli) -> None:
-    code, _, error = run_cli("camera", "--size", "5x5", env=env)
+    code, _, error = run_cli("camera", "--source", "none.avi", env=env)
     assert code == 2
-    assert error.startswith("edgedigits: ")
-    assert "5\\u00d75" in error
+    assert error.startswith("edgedigits: source none.avi: there is no such file; ")
+    assert "http://\\u2026" in error
     code, out, error = run_cli("inspect", "mnist-8k", env=env)
     assert code == 0, error
     assert "\\u" in out

@@ -150,10 +150,10 @@ def test_what_is_not_there_is_a_usage_error(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"size": (640, 480)}, "a size can be asked of cameras only"),
-        ({"fps": 15.0}, "a frame rate can be asked of cameras only"),
-        ({"size": (0, 480)}, "frame size 0×480: either side has 16 to 16384 pixels"),
-        ({"fps": 0.0}, "0 frames per second"),
+        ({"size": (640, 480)}, "--size: .* is no camera, and cameras only can be asked"),
+        ({"fps": 15.0}, "--fps: .* is no camera, and cameras only can be asked"),
+        ({"size": (0, 480)}, "--size 0x480: either side has 16 to 16384 pixels"),
+        ({"fps": 0.0}, "--fps 0: give more than 0"),
     ],
 )
 def test_options_that_do_not_fit(tmp_path: Path, options: dict[str, Any], message: str) -> None:

@@ -66,10 +66,12 @@ def open_source(
 
 def _check(name: str, size: tuple[int, int] | None, fps: float | None) -> None:
     if size is not None and not all(16 <= side <= 16384 for side in size):
-        raise UsageError(f"frame size {size[0]}×{size[1]}: either side has 16 to 16384 pixels")
+        raise UsageError(f"--size {size[0]}x{size[1]}: either side has 16 to 16384 pixels")
     if fps is not None and not 0 < fps <= 1000:
-        raise UsageError(f"{fps:g} frames per second: give more than 0 and at most 1000")
+        raise UsageError(f"--fps {fps:g}: give more than 0 and at most 1000 frames a second")
     asked = size is not None or fps is not None
     if asked and not CAMERA.match(name) and not Path(name).is_char_device():
-        option = "size" if size is not None else "frame rate"
-        raise UsageError(f"source {name}: a {option} can be asked of cameras only; leave it out")
+        option = "--size" if size is not None else "--fps"
+        raise UsageError(
+            f"{option}: {name} is no camera, and cameras only can be asked; leave it out"
+        )
