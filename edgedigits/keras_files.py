@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,11 @@ from edgedigits.tf_loader import import_tf_keras
 KERAS_MODULES = re.compile(r"(keras|tf_keras)(\.|$)|builtins$|^$")
 LARGE = 50_000_000  # bytes of a file from which on its weights are unpacked before they are read
 WEIGHTS = "model.weights.h5"  # of a .keras archive
+ZIP = b"PK\x03\x04"
+UNREADABLE = (
+    *(OSError, KeyError, TypeError, ValueError, EOFError, struct.error),
+    *(zipfile.BadZipFile, zlib.error, RuntimeError),  # the last: what a zip may not hold here
+)
 CODE_CLASSES = {"Lambda", "__lambda__"}
 UNKNOWN_NAME = re.compile(r"(?:Unknown [\w ]+: |Could not locate \w+ )'?([\w.>]+)")
 
@@ -164,23 +171,32 @@ def _describe(path: Path) -> _Description:
             return _Description(str(metadata["keras_version"]), config)
         if _is_hdf5(path):
             return _describe_hdf5(path)
-    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise ModelFileError(
             f"{path}: damaged, or not saved by Keras ({_first(error)}); save it again with "
             "model.save('NAME.keras')"
         ) from error
     if not path.exists():
         raise ModelFileError(f"{path}: no such file")
+    head = _head(path) if path.is_file() else None
+    if head == ZIP:
+        raise ModelFileError(
+            f"{path}: damaged: a .keras file without its end; copy or save it again"
+        )
+    if head == b"":
+        raise ModelFileError(f"{path}: the file is empty")
     raise ModelFileError(
         f"{path}: neither a .keras nor an .h5 file; save the model with model.save('NAME.keras')"
     )
 
 
 def _is_hdf5(path: Path) -> bool:
-    if not path.is_file():
-        return False
+    return path.is_file() and _head(path, 8) == b"\x89HDF\r\n\x1a\n"
+
+
+def _head(path: Path, length: int = len(ZIP)) -> bytes:
     with path.open("rb") as file:
-        return file.read(8) == b"\x89HDF\r\n\x1a\n"
+        return file.read(length)
 
 
 def _describe_hdf5(path: Path) -> _Description:
