@@ -17,6 +17,7 @@ from edgedigits.device.service.memory import keep_memory_flat
 from edgedigits.device.service.notify import Notifier
 from edgedigits.device.service.stopping import StopRequest
 from edgedigits.device.sources import open_source
+from edgedigits.device.sources.pictures import is_picture
 from edgedigits.device.tracking import Tracker
 from edgedigits.device.unsure import open_unsure
 from edgedigits.device.watching import Seen, watch
@@ -34,7 +35,7 @@ class CameraOptions:
     Attributes:
         source: as for :func:`edgedigits.device.sources.open_source`; size, fps: asked of a camera.
         frames: end after so many; None: go on.
-        commit_after: frames that a digit must be steady for.
+        commit_after: frames that a digit must be steady for; 1 where the source is one picture.
         preview, host, port, token: the page; the token is for the metrics too.
         metrics: the port of the metrics, 0 for any; None: none. metrics_host: their address.
         out: an annotated video. save_unsure: a folder for unsure crops.
@@ -85,7 +86,8 @@ def run_camera(
         if value is not None and value < 1:
             raise UsageError(f"--{name} is {value}; it must be 1 or more")
     keep_memory_flat()
-    tracker = Tracker(options.commit_after)
+    # No second frame of a picture will ever come to hold the first one against.
+    tracker = Tracker(1 if is_picture(options.source) else options.commit_after)
     with contextlib.ExitStack() as stack:
         if options.token is not None and not options.preview and options.metrics is None:
             raise UsageError("--token is for --preview and --metrics; add one, or leave it out")

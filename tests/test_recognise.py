@@ -230,6 +230,18 @@ def test_a_video_is_read_once_and_annotated(tmp_path: Path, run_cli: RunCli) -> 
     assert [document["new"] for document in documents if document["new"]] == ["2714"]
 
 
+def test_the_text_of_one_picture_is_said(page: tuple[Path, list[Box]], run_cli: RunCli) -> None:
+    code, out, error = run_cli("camera", "--source", page[0])
+    assert code == 0, error
+    assert out == f"frame      0  {' / '.join(ROWS)}\n"
+    code, out, error = run_cli("camera", "--source", page[0], "--json", "--frames", 1)
+    assert code == 0, error
+    document = json.loads(out)
+    assert document["new"] == document["committed"] == document["text"] == "\n".join(ROWS)
+    _, out, _ = run_cli("camera", "--source", page[0].parent)
+    assert out == ""  # a folder is what a camera saw, picture after picture
+
+
 @pytest.mark.shared
 def test_photographs(data_part: Callable[[str], Path]) -> None:
     folder = data_part("photos")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgedigits.device.sources.addresses import is_stream, open_stream
 from edgedigits.device.sources.picamera import PiCamera
-from edgedigits.device.sources.pictures import SUFFIXES, PictureSequence, is_pattern
+from edgedigits.device.sources.pictures import PictureSequence, is_pattern, is_picture
 from edgedigits.device.sources.source import Source
 from edgedigits.device.sources.v4l2 import open_camera
 from edgedigits.device.sources.video import open_video_file
@@ -59,7 +59,7 @@ def open_source(
         return PictureSequence(name)
     if not path.is_file():
         raise UsageError(f"source {name}: there is no such file; a source is {KINDS}")
-    if path.suffix.lower() in SUFFIXES:
+    if is_picture(name):
         return PictureSequence(name)
     return open_video_file(name, path)
 

@@ -13,7 +13,7 @@ from edgedigits.errors import DataError, UsageError
 from edgedigits.picture_files import SUFFIXES, read_picture
 from edgedigits.preprocess import to_grey
 
-__all__ = ["SUFFIXES", "PictureSequence", "is_pattern", "list_pictures"]
+__all__ = ["SUFFIXES", "PictureSequence", "is_pattern", "is_picture", "list_pictures"]
 
 NUMBER = re.compile(r"%(0?)([0-9]*)d")
 
@@ -55,6 +55,12 @@ class PictureSequence:
     def close(self) -> None:
         """No more pictures."""
         self._paths = iter(())
+
+
+def is_picture(name: str) -> bool:
+    """Whether the source is one picture: a file with the ending of one."""
+    path = Path(name)
+    return path.suffix.lower() in SUFFIXES and path.is_file()
 
 
 def is_pattern(name: str) -> bool:
