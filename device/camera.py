@@ -25,6 +25,7 @@ from edgedigits.errors import UsageError
 from edgedigits.progress import SILENT, Progress
 from edgedigits.run import file_digest
 
+FIRST_FRAME = 30.0  # seconds for a live source to give one
 Output = Callable[[Seen], None]
 
 
@@ -79,7 +80,8 @@ def run_camera(
         progress: told of everything else.
 
     Raises:
-        UsageError: an option does not fit. SourceError: the source cannot be opened.
+        UsageError: an option does not fit. SourceError: the source cannot be opened, or never gives
+            a frame.
         KeyboardInterrupt: the user ended it; everything written is complete.
     """
     for name, value in (("frames", options.frames), ("commit-after", options.commit_after)):
@@ -100,7 +102,9 @@ def run_camera(
             notifier.event(line)
 
         capture = Capture(
-            lambda: open_source(options.source, size=options.size, fps=options.fps), say=say
+            lambda: open_source(options.source, size=options.size, fps=options.fps),
+            give_up=None if notifier.told else FIRST_FRAME,  # a service has its own time for that
+            say=say,
         )
         outputs = _outputs(options, recogniser, write, progress, stack, metrics, capture)
         stack.enter_context(capture)

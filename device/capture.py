@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgedigits.device.frames import Frame
 from edgedigits.device.handover import CaptureStats, Handover
 from edgedigits.device.sources.source import Source
-from edgedigits.errors import EdgedigitsError
+from edgedigits.errors import EdgedigitsError, SourceError
 
 FIRST_DELAY = 0.5  # seconds before a lost source is opened again; doubled each time
 LONGEST_DELAY = 1.0  # with a read of three seconds: back within five, however long it was away
@@ -35,10 +35,13 @@ class Capture:
 
     Of a camera or stream the newest frame is handed over and older ones are dropped; of a file all
     are, in order. A camera or stream that stalls, ends or fails is opened again, at once and then
-    less often, until it is back; a file's end ends the iteration.
+    less often, until it is back; a file's end ends the iteration. One that has never given a frame
+    may not be what it was taken for, and is given up after a while.
 
     Args:
         opener: opens the source; called again, in the thread, for a live one that was lost.
+        give_up: seconds after which a live source of which no frame has ever come is given up;
+            None: never.
         say: told of every event once, as one line; called in the thread.
         clock: monotonic seconds.
         wait: waits so many seconds, or until the capture is closed.
@@ -52,6 +55,7 @@ class Capture:
         self,
         opener: Callable[[], Source],
         *,
+        give_up: float | None = None,
         say: Callable[[str], None] = _ignore,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], object] | None = None,
@@ -59,6 +63,7 @@ class Capture:
     ) -> None:
         self.fps: float | None = None
         self._opener = opener
+        self._give_up = give_up
         self._say = say
         self._clock = clock
         self._closing = threading.Event()
@@ -110,7 +115,7 @@ class Capture:
             None where none came in time, or where the capture has :attr:`finished`.
 
         Raises:
-            DataError: a picture of a sequence cannot be read.
+            DataError: a picture of a sequence cannot be read. SourceError: it was given up.
         """
         return self._handover.take(timeout)
 
@@ -135,6 +140,7 @@ class Capture:
                 elif not self.live or self._closing.is_set():
                     break
                 else:
+                    self._check_first()
                     self._reopen(reason)
             self._handover.finish()
         except BaseException as error:  # for the user of the frames to see
@@ -170,6 +176,14 @@ class Capture:
         self._last = now
         self._handover.put(Frame(image, self._number, now))
         self._number += 1
+
+    def _check_first(self) -> None:
+        waited = self._clock() - self._last  # since the start, as long as no frame has come
+        if self._number == 0 and self._give_up is not None and waited >= self._give_up:
+            raise SourceError(
+                f"source {self.name}: not one frame came within {waited:.0f} s; check that it is a "
+                "camera or the address of a video, and that it is on"
+            )
 
     def _reopen(self, reason: str) -> None:
         """One attempt; whether it worked shows in the next read."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from helpers_capture import LONG, Clock, ListSource, opener_of, release, until
+from helpers_capture import LONG, Clock, ListSource, Step, opener_of, release, until
 from helpers_frames import Connection, frame, jpeg, mjpeg_server, number_of
 from numpy.typing import NDArray
 
@@ -86,6 +86,33 @@ def test_every_kind_of_loss_is_said_once_and_pauses_start_anew_after_a_good_whil
         "source 0: no more frames, reopening…",
         "source 0: back after 3.0 s",
     ]
+
+
+@pytest.mark.parametrize("failure", [None, "end", SourceError("source 0: EIO")])
+def test_what_never_gives_a_frame_is_given_up(failure: Step) -> None:
+    clock = Clock()
+    silent = [ListSource([failure]) for _ in range(40)]
+    opener = opener_of([*silent])
+    with (
+        Capture(opener, give_up=30, clock=clock, wait=clock.wait) as capture,
+        pytest.raises(SourceError, match="source 0: not one frame came within 30 s; check"),
+    ):
+        capture.take()
+    assert sum(clock.waits) == 30.5  # 0.5 and then every second
+    assert all(source.closed for source in silent[:31])
+
+
+def test_what_gave_a_frame_is_never_given_up() -> None:
+    clock = Clock()
+    first, last = ListSource([frame(0), None]), ListSource([frame(1)])
+    opener = opener_of([first, *[ListSource([None]) for _ in range(100)], last])
+    with Capture(
+        opener, give_up=30, clock=clock, wait=clock.wait, say=lambda _: None, patience=0.1
+    ) as capture:
+        assert last.exhausted.wait(LONG)
+        assert capture.stats().reopened == 1
+    release(last)
+    assert sum(clock.waits) > 100
 
 
 def test_a_changed_frame_size_is_said_and_goes_on() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,12 @@ from helpers_camera import ServiceManager, Stream, camera, service_manager, writ
 from helpers_capture import Clock
 from helpers_frames import mjpeg_server
 
+from edgedigits.device.camera import CameraOptions, run_camera
+from edgedigits.device.opening import open_recogniser
 from edgedigits.device.service.notify import Notifier
 from edgedigits.device.service.stopping import StopRequest
+from edgedigits.errors import SourceError
+from edgedigits.zoo import reader_file
 
 
 def _environ(manager: ServiceManager, watchdog: float | None = 8) -> dict[str, str]:
@@ -145,6 +150,25 @@ def test_a_source_that_is_not_there_is_never_ready(tmp_path: Path) -> None:
         assert lines is not None
         assert lines[0].startswith("STATUS=source 63: there is no /dev/video63")
         assert manager.receive(1) == ["STOPPING=1"]
+
+
+def test_a_stream_without_a_frame_is_given_up_unless_a_service_manager_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgedigits.device.camera.FIRST_FRAME", 0.5)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    stream = Stream()
+    stream.flowing.clear()
+    recogniser = open_recogniser(reader_file())
+    with mjpeg_server(stream) as url:
+        options = CameraOptions(source=url, frames=1)
+        with pytest.raises(SourceError, match=f"source {url}: not one frame came within"):
+            run_camera(options, recogniser, write=print)
+        with service_manager(str(tmp_path / "n")) as manager:
+            monkeypatch.setenv("NOTIFY_SOCKET", manager.address)
+            threading.Timer(4, stream.flowing.set).start()
+            run_camera(options, recogniser, write=print)
+            manager.wait_for("READY=1")
 
 
 def test_a_stalled_stream_starves_the_watchdog_until_it_is_back(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ class Notifier:
         clock: monotonic seconds.
 
     Attributes:
+        told: whether there is a service manager that is told.
         watchdog: seconds without a recognised frame after which systemd restarts the service;
             None: it does not.
     """
@@ -44,6 +45,7 @@ class Notifier:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._address = _address(environ.get("NOTIFY_SOCKET", ""))
+        self.told = bool(self._address)
         self.watchdog = _watchdog(environ) if self._address else None
         self._every = STATUS_EVERY if self.watchdog is None else self.watchdog / PINGS
         self._clock = clock
