@@ -25,6 +25,10 @@ def test_camera_options_that_do_not_fit(tmp_path: Path, run_cli: RunCli) -> None
     below = there / "x.avi"
     for arguments, code, expected in (
         (("--source", "none.avi"), 2, "none.avi"),
+        (("--source", ""), 2, "the value after --source is empty"),
+        (("--out", ""), 2, "the value after --out is empty"),
+        (("--out=",), 2, "the value after --out is empty"),
+        (("",), 2, "the value is empty"),
         (("--size", "large"), 2, "--size is large; it must be like 640x480"),
         (("--size", "5x5"), 2, "--size 5x5: either side has"),
         (("--fps", 0), 2, "--fps 0: give more"),
@@ -38,6 +42,7 @@ def test_camera_options_that_do_not_fit(tmp_path: Path, run_cli: RunCli) -> None
         (("--out", "/proc/x.avi"), 1, "/proc/x.avi: cannot write: "),
         (("--out", tmp_path / "x.gif"), 2, "must end in .avi or .mp4"),
         (("--token", "abc"), 2, "--token is for --preview"),
+        (("--token=YWJj=",), 2, "--token is for --preview"),
         (("--preview", "--host", "0.0.0.0"), 2, "--token"),
         (("--source", "63"), 1, "63"),
     ):

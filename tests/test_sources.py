@@ -147,6 +147,13 @@ def test_what_is_not_there_is_a_usage_error(
         open_source(name)
 
 
+def test_no_name_is_not_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_picture(tmp_path / "0.png", frame(0))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="--source is empty; a source is"):
+        open_source("")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -65,6 +65,8 @@ def open_source(
 
 
 def _check(name: str, size: tuple[int, int] | None, fps: float | None) -> None:
+    if not name:  # as a path it would be the current folder
+        raise UsageError(f"--source is empty; a source is {KINDS}")
     if size is not None and not all(16 <= side <= 16384 for side in size):
         raise UsageError(f"--size {size[0]}x{size[1]}: either side has 16 to 16384 pixels")
     if fps is not None and not 0 < fps <= 1000:

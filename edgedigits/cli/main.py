@@ -28,7 +28,7 @@ from edgedigits.cli.reproduce import reproduce
 from edgedigits.cli.shrink import shrink
 from edgedigits.cli.streams import reader_has_left, ready_streams, send_nowhere
 from edgedigits.cli.train import train
-from edgedigits.errors import EdgedigitsError
+from edgedigits.errors import EdgedigitsError, UsageError
 
 INTERRUPTED = 130  # exit code, as a shell gives it
 
@@ -95,6 +95,7 @@ def run() -> None:
 
 def _run() -> int:
     try:
+        _refuse_empty(sys.argv[1:])
         code = app(standalone_mode=False)
         sys.stdout.flush()
         if code == INTERRUPTED:  # Typer swallows the KeyboardInterrupt itself
@@ -130,6 +131,17 @@ def _run() -> int:
             "(set EDGEDIGITS_DEBUG=1 to see where, and please report it)",
             1,
         )
+
+
+def _refuse_empty(arguments: list[str]) -> None:
+    """An empty path would be the current folder; it is what a shell makes of an unset variable."""
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        name, equals, value = argument.partition("=")
+        joined = bool(equals) and name.startswith("--")
+        if argument == "" or (joined and value == ""):
+            option = name if joined else before
+            after = f" after {option}" if option.startswith("-") else ""
+            raise UsageError(f"the value{after} is empty; give one, or leave it out")
 
 
 def _fail(message: str, code: int) -> int:
