@@ -25,6 +25,7 @@ from edgedigits.errors import UsageError
 from edgedigits.progress import SILENT, Progress
 from edgedigits.run import file_digest
 
+LOOPBACK, PORT = "127.0.0.1", 8000  # of the page
 FIRST_FRAME = 30.0  # seconds for a live source to give one
 Output = Callable[[Seen], None]
 
@@ -37,8 +38,10 @@ class CameraOptions:
         source: as for :func:`edgedigits.device.sources.open_source`; size, fps: asked of a camera.
         frames: end after so many; None: go on.
         commit_after: frames that a digit must be steady for; 1 where the source is one picture.
-        preview, host, port, token: the page; the token is for the metrics too.
-        metrics: the port of the metrics, 0 for any; None: none. metrics_host: their address.
+        preview, host, port, token: the page, at 127.0.0.1 and 8000 where these are None; the token
+            is for the metrics too.
+        metrics: the port of the metrics, 0 for any; None: none. metrics_host: their address;
+            None: 127.0.0.1.
         out: an annotated video. save_unsure: a folder for unsure crops.
         as_json: a JSON line a frame instead of committed texts.
         mqtt: a broker that gets committed readings.
@@ -50,11 +53,11 @@ class CameraOptions:
     frames: int | None = None
     commit_after: int = 5
     preview: bool = False
-    host: str = "127.0.0.1"
-    port: int = 8000
+    host: str | None = None
+    port: int | None = None
     token: str | None = None
     metrics: int | None = None
-    metrics_host: str = "127.0.0.1"
+    metrics_host: str | None = None
     out: Path | None = None
     save_unsure: Path | None = None
     as_json: bool = False
@@ -87,12 +90,11 @@ def run_camera(
     for name, value in (("frames", options.frames), ("commit-after", options.commit_after)):
         if value is not None and value < 1:
             raise UsageError(f"--{name} is {value}; it must be 1 or more")
+    _check_pages(options)
     keep_memory_flat()
     # No second frame of a picture will ever come to hold the first one against.
     tracker = Tracker(1 if is_picture(options.source) else options.commit_after)
     with contextlib.ExitStack() as stack:
-        if options.token is not None and not options.preview and options.metrics is None:
-            raise UsageError("--token is for --preview and --metrics; add one, or leave it out")
         stop = stack.enter_context(StopRequest())
         notifier = stack.enter_context(Notifier())
         metrics = _metrics(options, recogniser, progress, stack)
@@ -128,6 +130,17 @@ def run_camera(
         )
 
 
+def _check_pages(options: CameraOptions) -> None:
+    """Refuse options of pages that there will not be."""
+    if options.token is not None and not options.preview and options.metrics is None:
+        raise UsageError("--token is for --preview and --metrics; add one, or leave it out")
+    for name, value in (("host", options.host), ("port", options.port)):
+        if value is not None and not options.preview:
+            raise UsageError(f"--{name} is for --preview; add that, or leave it out")
+    if options.metrics_host is not None and options.metrics is None:
+        raise UsageError("--metrics-host is for --metrics PORT; add that, or leave it out")
+
+
 def _outputs(
     options: CameraOptions,
     recogniser: Recogniser,
@@ -155,7 +168,9 @@ def _outputs(
         if metrics is not None:
             metrics.kept = lambda: unsure.taken
     if options.preview:
-        server = stack.enter_context(PreviewServer(options.host, options.port, options.token))
+        port = PORT if options.port is None else options.port
+        page = PreviewServer(options.host or LOOPBACK, port, options.token)
+        server = stack.enter_context(page)
         progress.say(f"preview: {server.url}")
         outputs.append(lambda seen: _publish(server, seen))
     return outputs
@@ -171,7 +186,8 @@ def _metrics(
         return None
     model = recogniser.classifier.path
     metrics = Metrics(model, file_digest(model))
-    server = MetricsServer(metrics, options.metrics_host, options.metrics, options.token)
+    host = options.metrics_host or LOOPBACK
+    server = MetricsServer(metrics, host, options.metrics, options.token)
     stack.enter_context(server)
     progress.say(f"metrics: {server.url}")
     return metrics

@@ -43,6 +43,9 @@ def test_camera_options_that_do_not_fit(tmp_path: Path, run_cli: RunCli) -> None
         (("--out", tmp_path / "x.gif"), 2, "must end in .avi or .mp4"),
         (("--token", "abc"), 2, "--token is for --preview"),
         (("--token=YWJj=",), 2, "--token is for --preview"),
+        (("--host", "127.0.0.1"), 2, "--host is for --preview; add that"),
+        (("--port", 0, "--metrics", 0), 2, "--port is for --preview; add that"),
+        (("--metrics-host", "0.0.0.0"), 2, "--metrics-host is for --metrics PORT; add that"),
         (("--preview", "--host", "0.0.0.0"), 2, "--token"),
         (("--source", "63"), 1, "63"),
     ):

@@ -125,9 +125,15 @@ def camera(
         bool, typer.Option("--preview", help="Show frame, crops and scores on a web page.")
     ] = False,
     host: Annotated[
-        str, typer.Option(help="Address of the page; another than this machine's needs --token.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port of the page; 0: any that is free.")] = 8000,
+        str | None,
+        typer.Option(
+            help="Address of the page; another than this machine's needs --token. "
+            "Default: 127.0.0.1."
+        ),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port of the page; 0: any that is free. Default: 8000.")
+    ] = None,
     token: Annotated[
         str | None,
         typer.Option(help="Text that viewers of page and metrics must bring as ?token=TEXT."),
@@ -137,8 +143,12 @@ def camera(
         typer.Option(metavar="PORT", help="Serve /metrics for Prometheus there; 0: any free port."),
     ] = None,
     metrics_host: Annotated[
-        str, typer.Option(help="Address of the metrics; another than this machine's needs --token.")
-    ] = "127.0.0.1",
+        str | None,
+        typer.Option(
+            help="Address of the metrics; another than this machine's needs --token. "
+            "Default: 127.0.0.1."
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="VIDEO", help="Write an annotated .avi or .mp4."),
