@@ -40,7 +40,6 @@ from edgedigits import __version__
 from edgedigits.errors import RunError, UsageError
 
 SCHEMA_VERSION = 1
-PREVIOUS_SUFFIX = ".previous"  # where an overwritten run is kept
 
 # What reading a damaged .npz file raises: NumPy, zipfile and zlib each have their own.
 DAMAGED_NPZ = (OSError, ValueError, KeyError, EOFError, RuntimeError, BadZipFile, zlib.error)
@@ -157,62 +156,6 @@ def open_run(path: Path) -> RunFolder:
             f"{path}: the run holds no model.keras yet; run 'edgedigits train … --run {path}'"
         )
     return run
-
-
-def check_new_run(path: Path, *, overwrite: bool = False) -> None:
-    """Refuse a path that :func:`create_run` would refuse, before anything is done for it.
-
-    Raises:
-        UsageError: the folder exists and ``overwrite`` is false, or is not a run; or what lies
-            where it would be moved to is not.
-    """
-    if path.exists() and not path.is_dir():
-        raise UsageError(f"{path}: is a file, not a folder; name another --run")
-    if path.is_dir() and any(path.iterdir()):
-        if not RunFolder(path).manifest_file.is_file():
-            raise UsageError(f"{path}: holds files but is not a run; name another --run")
-        if not overwrite:
-            raise UsageError(
-                f"{path}: already holds a run; add --overwrite, --resume, or name another --run"
-            )
-        previous = path.with_name(path.name + PREVIOUS_SUFFIX)
-        if previous.exists() and not RunFolder(previous).manifest_file.is_file():
-            raise UsageError(
-                f"{previous}: is not a run, and {path} would be moved there; name another --run"
-            )
-
-
-def create_run(path: Path, *, overwrite: bool = False) -> RunFolder:
-    """Make an empty run folder.
-
-    An existing run is refused; with ``overwrite`` it is moved aside to ``NAME.previous``, so that
-    nothing is lost before the new run has something to show. One that never had a model gives way
-    to the one before it, which stays.
-
-    Raises:
-        UsageError: the folder exists and ``overwrite`` is false, or is not a run.
-        RunError: the folder cannot be made.
-    """
-    check_new_run(path, overwrite=overwrite)
-    if path.is_dir() and any(path.iterdir()):
-        _move_aside(path)
-    with writing(path):
-        path.mkdir(parents=True, exist_ok=True)
-    return RunFolder(path)
-
-
-def _move_aside(path: Path) -> None:
-    previous = path.with_name(path.name + PREVIOUS_SUFFIX)
-    with writing(path):
-        import shutil
-
-        if previous.exists():
-            finished, before = (RunFolder(run).model_file().is_file() for run in (path, previous))
-            if before and not finished:
-                shutil.rmtree(path)
-                return
-            shutil.rmtree(previous)
-        path.rename(previous)
 
 
 @contextlib.contextmanager

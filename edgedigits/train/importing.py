@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 
 from edgedigits.data.dataset import Pictures
+from edgedigits.data.registry import NAMES as DATA_NAMES
 from edgedigits.data.registry import load_data
 from edgedigits.errors import DataError, ModelFileError, UsageError
 from edgedigits.keras_files import KerasFacts, facts_of, load_keras
 from edgedigits.model_input import Range, picture_shape
+from edgedigits.new_run import check_new_run, create_run
 from edgedigits.progress import SILENT, Progress
 from edgedigits.run import (
     RunFolder,
     atomic_path,
-    check_new_run,
     command_line,
-    create_run,
     file_digest,
     host_facts,
     package_versions,
@@ -105,7 +105,10 @@ def import_model(
     """
     if not file.is_file():
         raise UsageError(f"{file}: no such file; name a .keras or .h5 file")
-    check_new_run(path, overwrite=overwrite)
+    sources = [(str(file), file)]
+    if data not in DATA_NAMES:
+        sources.append((f"--data {data}", Path(data).expanduser()))
+    check_new_run(path, overwrite=overwrite, sources=sources)
     progress.update("opening the model", 0, None)
     model = load_keras(file)
     facts = facts_of(file, model)

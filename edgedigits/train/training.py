@@ -9,18 +9,18 @@ from typing import Any
 
 from edgedigits.data.crop_labels import NAMES as CROP_NAMES
 from edgedigits.data.crops import CropSet, for_classes
+from edgedigits.data.registry import NAMES as DATA_NAMES
 from edgedigits.data.registry import load_data
 from edgedigits.errors import UsageError
 from edgedigits.keras_files import load_keras
 from edgedigits.models.build import build, fold
 from edgedigits.models.registry import get_model
+from edgedigits.new_run import check_new_run, create_run
 from edgedigits.progress import SILENT, Progress
 from edgedigits.run import (
     RunFolder,
-    check_new_run,
     code_digest,
     command_line,
-    create_run,
     file_digest,
     host_facts,
     package_versions,
@@ -144,11 +144,7 @@ def train(
         KeyboardInterrupt: the user stopped it; the best model so far is in the run.
     """
     made = plan(settings if settings.finetune is None else filled_from_run(settings))
-    if made.init is not None:
-        init_file(made.init)
-    if made.teacher is not None:
-        teacher_runs(made.teacher)
-    check_new_run(path, overwrite=overwrite)
+    check_new_run(path, overwrite=overwrite, sources=_sources(made))
     import_tf_keras("training")
     if made.finetune is not None and data_dir is None:
         data_dir = old_data_dir(made)
@@ -215,6 +211,24 @@ def resume(
         return _train(run, made, data, _first_model(made, progress), teachers, (), progress)
     progress.say(f"resuming {path} after epoch {len(checkpoint.results)} of {made.epochs}")
     return _train(run, made, data, checkpoint.model, teachers, checkpoint.results, progress)
+
+
+def _sources(made: Plan) -> list[tuple[str, Path]]:
+    """What a training starts from, by its options; UsageError where a run or file is missing."""
+    found = []
+    if made.finetune is not None:
+        found.append((f"--finetune {made.finetune}", Path(made.finetune)))
+    elif made.init is not None:
+        found.append((f"--init {made.init}", init_file(made.init)))
+    if made.teacher is not None:
+        found += [(f"--teacher {run.path}", run.path) for run in teacher_runs(made.teacher)]
+    for option, data in (
+        ("--with" if made.finetune else "--data", made.data),
+        ("--data", made.crops),
+    ):
+        if data is not None and data not in DATA_NAMES:
+            found.append((f"{option} {data}", Path(data).expanduser()))
+    return found
 
 
 def _write_manifest(run: RunFolder, made: Plan, data: RunData, record: dict[str, Any]) -> None:
