@@ -24,10 +24,13 @@ def check_new_run(
 
     Raises:
         UsageError: the folder exists and ``overwrite`` is false, or is not a run; or what lies
-            where it would be moved to is not; or a source would be moved with it.
+            where it would be moved to is not; or a source would be moved with it; or it cannot be
+            moved, as a link or the working folder.
     """
     if path.exists() and not path.is_dir():
         raise UsageError(f"{path}: is a file, not a folder; name another --run")
+    if path.is_symlink() and not path.exists():
+        raise UsageError(f"{path}: is a symbolic link that leads nowhere; name another --run")
     if not path.is_dir() or not any(path.iterdir()):
         return
     if not RunFolder(path).manifest_file.is_file():
@@ -36,7 +39,21 @@ def check_new_run(
         raise UsageError(
             f"{path}: already holds a run; add --overwrite, --resume, or name another --run"
         )
+    if path.is_symlink():
+        raise UsageError(
+            f"{path}: is a symbolic link to {path.resolve()}, and --overwrite would move the link "
+            "only; name that folder, or another --run"
+        )
+    if path.name in ("", "..") or _stands_in(path):
+        raise UsageError(
+            f"{path}: is the folder you stand in, or one above it, which --overwrite cannot move; "
+            "change to another folder first, or name another --run"
+        )
     previous = _previous(path)
+    if previous.is_symlink():
+        raise UsageError(
+            f"{previous}: is a symbolic link, and {path} would be moved there; name another --run"
+        )
     if previous.exists() and not RunFolder(previous).manifest_file.is_file():
         raise UsageError(
             f"{previous}: is not a run, and {path} would be moved there; name another --run"
@@ -71,6 +88,11 @@ def create_run(path: Path, *, overwrite: bool = False) -> RunFolder:
 
 def _previous(path: Path) -> Path:
     return path.with_name(path.name + PREVIOUS_SUFFIX)
+
+
+def _stands_in(path: Path) -> bool:
+    """Whether the working folder is this one or lies in it."""
+    return Path.cwd().is_relative_to(path.resolve())
 
 
 def _move_aside(path: Path) -> None:

@@ -91,3 +91,31 @@ def test_an_import_of_the_run_it_would_overwrite_is_refused(tmp_path: Path) -> N
     with pytest.raises(UsageError, match=r"model\.keras: lies in .*/a, which --run"):
         import_model(tmp_path / "a/model.keras", "digits", tmp_path / "a", overwrite=True)
     assert (tmp_path / "a/model.keras").read_text() == "new"
+
+
+@pytest.mark.parametrize("name", [".", "..", "../a", "../a/sub/..", "{}/a", "sub/.."])
+def test_the_folder_one_stands_in_is_not_moved(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run(tmp_path / "a", "new") / "sub").mkdir()
+    monkeypatch.chdir(tmp_path / "a/sub" if name == ".." else tmp_path / "a")
+    with pytest.raises(UsageError, match="is the folder you stand in, or one above it"):
+        create_run(Path(name.format(tmp_path)), overwrite=True)
+    assert (tmp_path / "a/model.keras").read_text() == "new"
+
+
+def test_links_are_not_followed(tmp_path: Path) -> None:
+    run(tmp_path / "real", "new")
+    run(tmp_path / "a", "other")
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "a.previous").symlink_to("real")
+    (tmp_path / "nowhere").symlink_to("none")
+    for name, said in (
+        ("link", r"/link: is a symbolic link to .*/real, and --overwrite would move the link only"),
+        ("a", r"/a\.previous: is a symbolic link, and .*/a would be moved there"),
+        ("nowhere", "/nowhere: is a symbolic link that leads nowhere"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            create_run(tmp_path / name, overwrite=True)
+    assert (tmp_path / "link/model.keras").read_text() == "new"
+    assert (tmp_path / "a/model.keras").read_text() == "other"
