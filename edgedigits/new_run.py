@@ -7,19 +7,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgedigits.errors import UsageError
-from edgedigits.run import RunFolder, writing
+from edgedigits.run import RunFolder, unfinished, writing
 
 PREVIOUS_SUFFIX = ".previous"  # where an overwritten run is kept
 
 
 def check_new_run(
-    path: Path, *, overwrite: bool = False, sources: Sequence[tuple[str, Path]] = ()
+    path: Path,
+    *,
+    overwrite: bool = False,
+    resume: bool = False,
+    sources: Sequence[tuple[str, Path]] = (),
 ) -> None:
     """Refuse a path that :func:`create_run` would refuse, before anything is done for it.
 
     Args:
         path: the run folder to make.
         overwrite: whether an existing run may be moved aside.
+        resume: whether the command has --resume, which may be what the user is looking for.
         sources: what the new run is made from: as the user named it, and the file or folder.
 
     Raises:
@@ -36,9 +41,8 @@ def check_new_run(
     if not RunFolder(path).manifest_file.is_file():
         raise UsageError(f"{path}: holds files but is not a run; name another --run")
     if not overwrite:
-        raise UsageError(
-            f"{path}: already holds a run; add --overwrite, --resume, or name another --run"
-        )
+        ways = "--resume, --overwrite" if resume and unfinished(path) else "--overwrite"
+        raise UsageError(f"{path}: already holds a run; add {ways}, or name another --run")
     if path.is_symlink():
         raise UsageError(
             f"{path}: is a symbolic link to {path.resolve()}, and --overwrite would move the link "

@@ -152,10 +152,31 @@ def open_run(path: Path) -> RunFolder:
             f"{path}: not a run folder, it holds no run.json; see 'edgedigits train --help'"
         )
     if not run.model_file().is_file():
+        if unfinished(path):
+            raise RunError(
+                f"{path}: the run holds no model.keras yet; go on with its training by "
+                f"{resume_command(path)}"
+            )
         raise RunError(
             f"{path}: the run holds no model.keras yet; run 'edgedigits train … --run {path}'"
         )
     return run
+
+
+def unfinished(path: Path) -> bool:
+    """Whether a folder holds a training that ``train --resume`` would go on with."""
+    try:
+        manifest = RunFolder(path).manifest()
+    except RunError:
+        return False
+    return isinstance(manifest.get("settings"), dict) and manifest.get("training") == {
+        "complete": False
+    }
+
+
+def resume_command(path: Path) -> str:
+    """How to go on with an interrupted training, for a message."""
+    return f"'edgedigits train --run {path} --resume'"
 
 
 @contextlib.contextmanager

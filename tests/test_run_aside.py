@@ -119,3 +119,21 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
             create_run(tmp_path / name, overwrite=True)
     assert (tmp_path / "link/model.keras").read_text() == "new"
     assert (tmp_path / "a/model.keras").read_text() == "other"
+
+
+UNFINISHED = '{"schema_version": 1, "settings": {}, "training": {"complete": false}}'
+
+
+def test_resume_is_advised_only_where_it_works(tmp_path: Path) -> None:
+    manifest = run(tmp_path / "a", None) / "run.json"
+    anew = "already holds a run; add --overwrite, or name another --run"
+    for content, resume, said in (
+        (UNFINISHED, True, anew.replace("add", "add --resume,")),
+        (UNFINISHED, False, anew),  # as demo and import, which have no --resume
+        (UNFINISHED.replace("false", "true"), True, anew),
+        ('{"schema_version": 1, "model": {"origin": "imported"}}', True, anew),
+        ("damaged", True, anew),
+    ):
+        manifest.write_text(content)
+        with pytest.raises(UsageError, match=said):
+            check_new_run(tmp_path / "a", resume=resume)
