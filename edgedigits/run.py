@@ -38,6 +38,7 @@ from zipfile import BadZipFile
 
 from edgedigits import __version__
 from edgedigits.errors import RunError, UsageError
+from edgedigits.run_manifest import check_manifest
 
 SCHEMA_VERSION = 1
 
@@ -123,9 +124,24 @@ class RunFolder:
         """The content of ``run.json``.
 
         Raises:
-            RunError: the file is missing or is not a manifest.
+            RunError: the file is missing, is not a manifest, or holds a value of another kind than
+                is written there.
         """
-        return read_json(self.manifest_file, "the run's manifest")
+        manifest = read_json(self.manifest_file, "the run's manifest")
+        check_manifest(manifest, self.manifest_file)
+        return manifest
+
+    def recorded(self, part: str, *names: str) -> dict[str, Any]:
+        """A part of ``run.json``, as ``model`` or ``data``, that must hold these names.
+
+        Raises:
+            RunError: as :meth:`manifest`, or the part or one of the names is missing.
+        """
+        found: dict[str, Any] = self.manifest().get(part, {})
+        missing = next((name for name in names if name not in found), None)
+        if missing is not None:
+            raise RunError(f"{self.manifest_file}: lacks {part}.{missing}; make the run again")
+        return found
 
     def update_manifest(self, **fields: Any) -> dict[str, Any]:
         """Set top-level fields of ``run.json``, keeping all others; returns the new content."""

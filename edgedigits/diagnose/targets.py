@@ -174,7 +174,7 @@ class References:
     def _equalised(self, source: str) -> Path:
         data = load_run_data(self._run, data_dir=self._data_dir)
         self._progress.update("convert", 0, None, f"{source}.keras as float32, scales equalised")
-        low, high = self._run.manifest()["model"]["input_range"]
+        low, high = self._run.recorded("model", "input_range")["input_range"]
         return to_float_file(
             self._run.model_file(source),
             self._folder / f"{source}-equalised.tflite",

@@ -194,6 +194,24 @@ def recorded_plan(run: RunFolder, settings: TrainSettings) -> Plan:
     return made
 
 
+def recorded_augmentation(run: RunFolder, settings: dict[str, Any]) -> Augmentation | None:
+    """How a run's training changed its pictures, by the ``settings`` of its manifest.
+
+    Raises:
+        RunError: the record is damaged.
+    """
+    amounts = settings.get("augmentation")
+    try:
+        return (
+            None if amounts is None else Augmentation(**{k: float(v) for k, v in amounts.items()})
+        )
+    except (TypeError, ValueError) as error:
+        raise RunError(
+            f"{run.manifest_file}: damaged, settings.augmentation is not what training records; "
+            "make the run again"
+        ) from error
+
+
 def _given(settings: TrainSettings) -> dict[str, Any]:
     return {name: value for name, value in asdict(settings).items() if value is not None}
 
