@@ -169,3 +169,25 @@ def test_a_full_disk_behind_the_output(place: Path) -> None:
         )
     assert done.returncode == 1
     assert done.stderr == "edgedigits: No space left on device\n"
+
+
+@pytest.mark.parametrize("command", [("train", "tiny-cnn", "--run"), ("evaluate",), ("demo",)])
+def test_a_name_that_is_not_utf8(command: tuple[str, ...], tmp_path: Path, run_cli: RunCli) -> None:
+    name = "runs\udcff"
+    code, out, error = run_cli(*command, name, cwd=tmp_path)
+    assert (code, out) == (2, "")
+    assert error == "edgedigits: runs\\xff: a name that is not UTF-8; rename the file or folder\n"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_folder_around_it_whose_name_is_not_utf8(tmp_path: Path, run_cli: RunCli) -> None:
+    folder = tmp_path / "in\udcff"
+    folder.mkdir()
+    write_csv(folder / "digits.csv", make_images(300), make_labels(300, 10))
+    code, _, error = run_cli("train", "tiny-cnn", "--data", "digits.csv", "--run", "a", cwd=folder)
+    assert (code, error.count("unexpected")) == (1, 0)
+    assert error.splitlines()[-1] == (
+        f"edgedigits: {tmp_path}/in\\xff/digits.csv: a name that is not UTF-8; rename the file or "
+        "folder"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import Annotated
 
@@ -26,9 +27,11 @@ from edgedigits.cli.recognise import camera, recognise
 from edgedigits.cli.reproduce import reproduce
 from edgedigits.cli.shrink import shrink
 from edgedigits.cli.train import train
-from edgedigits.errors import EdgedigitsError
+from edgedigits.errors import EdgedigitsError, UsageError
 
 INTERRUPTED = 130  # exit code, as a shell gives it
+# Python decodes each byte that is no UTF-8 as a lone surrogate.
+NO_UTF8 = re.compile("[^\"'\n]*[\ud800-\udfff][^\"'\n]*")
 
 app = typer.Typer(
     name="edgedigits",
@@ -89,6 +92,7 @@ def run() -> None:
 
 def _run() -> int:
     try:
+        _check_utf8(sys.argv[1:])
         code = app(standalone_mode=False)
         sys.stdout.flush()
         if code == INTERRUPTED:  # Typer swallows the KeyboardInterrupt itself
@@ -115,12 +119,29 @@ def _run() -> int:
         if isinstance(error, OSError):  # a file or a full disk, not a fault of the program
             where = f"{error.filename}: " if error.filename else ""
             return _fail(f"{where}{error.strerror or error}", 1)
+        if isinstance(error, UnicodeEncodeError) and (name := NO_UTF8.search(error.object)):
+            return _fail(_not_utf8(name[0]), 1)
         what = " ".join(str(error).split()) or type(error).__name__
         return _fail(
             f"unexpected {type(error).__name__}: {what[:400]} "
             "(set EDGEDIGITS_DEBUG=1 to see where, and please report it)",
             1,
         )
+
+
+def _check_utf8(words: list[str]) -> None:
+    """Refuse names that could not be written into any result, before anything is done."""
+    for word in words:
+        if NO_UTF8.search(word):
+            raise UsageError(_not_utf8(word))
+
+
+def _not_utf8(name: str) -> str:
+    try:
+        shown = os.fsencode(name).decode(errors="backslashreplace")
+    except UnicodeEncodeError:  # half a character, which no file system gave
+        shown = name.encode(errors="backslashreplace").decode()
+    return f"{shown[:400]}: a name that is not UTF-8; rename the file or folder"
 
 
 def _fail(message: str, code: int) -> int:
