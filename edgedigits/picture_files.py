@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.errors import DataError
+from edgedigits.run import read_file
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp"})
 
@@ -23,7 +24,7 @@ def read_picture(path: Path) -> NDArray[Any]:
         DataError: the file cannot be read or is no picture.
     """
     try:
-        data = np.frombuffer(path.read_bytes(), dtype=np.uint8)
+        data = np.frombuffer(read_file(path), dtype=np.uint8)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     # Photographs are turned upright by their EXIF data; PNG and the like may be transparent.

@@ -27,6 +27,7 @@ import hashlib
 import json
 import os
 import platform
+import stat
 import sys
 import tempfile
 import zlib
@@ -41,6 +42,7 @@ from edgedigits.errors import RunError, UsageError
 from edgedigits.run_manifest import check_manifest
 
 SCHEMA_VERSION = 1
+NOT_ORDINARY = "is no ordinary file"
 
 # What reading a damaged .npz file raises: NumPy, zipfile and zlib each have their own.
 DAMAGED_NPZ = (OSError, ValueError, KeyError, EOFError, RuntimeError, BadZipFile, zlib.error)
@@ -266,6 +268,29 @@ def write_json(path: Path, document: dict[str, Any]) -> None:
     write_text(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 
+def read_file(path: Path) -> bytes:
+    """The bytes of an ordinary file, and never a wait for the other end of a pipe.
+
+    Raises:
+        OSError: it cannot be read, or is something else.
+    """
+
+    def at_once(name: str, flags: int) -> int:  # a named pipe would have us wait for a writer
+        return os.open(name, flags | os.O_NONBLOCK)
+
+    with open(path, "rb", opener=at_once) as file:  # Path.open takes no opener
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, NOT_ORDINARY, str(path))
+        return file.read()
+
+
+def not_a_file(path: Path) -> str:
+    """What is wrong with a path that is no file, for a message."""
+    if path.is_dir():
+        return "is a folder"
+    return NOT_ORDINARY if path.exists() else "no such file"
+
+
 def read_json(path: Path, what: str) -> dict[str, Any]:
     """Read a JSON document.
 
@@ -277,10 +302,12 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
         RunError: the file is missing, is not JSON, or is of another schema version.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(read_file(path).decode("utf-8"))
     except FileNotFoundError:
         raise RunError(f"{path}: not found; it should hold {what}") from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read as {what}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
         raise RunError(f"{path}: cannot be read as {what}: {error}") from error
     if not isinstance(document, dict) or document.get("schema_version") != SCHEMA_VERSION:
         raise RunError(f"{path}: not {what} of schema version {SCHEMA_VERSION}; make it again")

@@ -22,6 +22,7 @@ from edgedigits.run import (
     command_line,
     file_digest,
     host_facts,
+    not_a_file,
     package_versions,
     write_bytes,
 )
@@ -104,7 +105,7 @@ def import_model(
         RunError: the run folder cannot be written.
     """
     if not file.is_file():
-        raise UsageError(f"{file}: no such file; name a .keras or .h5 file")
+        raise UsageError(f"{file}: {not_a_file(file)}; name a .keras or .h5 file")
     sources = [(str(file), file)]
     if data not in DATA_NAMES:
         sources.append((f"--data {data}", Path(data).expanduser()))
