@@ -13,7 +13,7 @@ from edgedigits.convert.micro import why_not_micro
 from edgedigits.convert.recipes import Variant
 from edgedigits.device.metadata import read_metadata, read_model_bytes
 from edgedigits.errors import ConversionError, UsageError
-from edgedigits.run import write_text
+from edgedigits.run import write_together
 
 BYTES_A_LINE = 16
 NAME = "_model"  # ends the name of an array, and of its files
@@ -145,8 +145,7 @@ def write_c_array(file: Path, folder: Path | None = None) -> CArrayFiles:
     """
     made = c_array(read_model_bytes(file), file.name)
     source, header = c_array_files(file, folder)
-    write_text(header, made.header)
-    write_text(source, made.source)
+    write_together((header, made.header.encode()), (source, made.source.encode()))
     return CArrayFiles(source, header, made.arena.smallest)
 
 

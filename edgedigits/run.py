@@ -257,6 +257,20 @@ def write_bytes(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
+def write_together(*files: tuple[Path, bytes]) -> None:
+    """Write files that belong together, or none of them; the last named takes its place last.
+
+    Raises:
+        RunError: as :func:`atomic_path`; all files are as they were before.
+    """
+    with contextlib.ExitStack() as stack:
+        for path, data in reversed(files):
+            with stack.enter_context(atomic_path(path)).open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())  # so that no file takes its place before all have room
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a whole UTF-8 file at once, or not at all. Raises RunError as :func:`atomic_path`."""
     write_bytes(path, text.encode())
