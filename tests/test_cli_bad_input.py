@@ -101,7 +101,7 @@ CASES = {
     "inspect: text": ("inspect text.tflite", 1, "text.tflite: not a TFLite file"),
     "inspect: truncated": ("inspect cut.tflite", 1, "cut.tflite: "),
     "bench: no such file": ("bench none.tflite", 2, "none.tflite: no such file"),
-    "bench: rounds": (f"bench {INT8} --rounds 0", 2, "--rounds must be 1 or more"),
+    "bench: rounds": (f"bench {INT8} --rounds 0", 2, "--rounds 0: must be 1 or more"),
     "bench: no file": ("bench", 2, "Missing argument"),
     "compare: no such run": ("compare none", 2, "none: no such run folder"),
     "compare: not a run": ("compare folder", 1, "folder: not a run folder"),

@@ -137,8 +137,8 @@ def test_what_is_not_there_is_a_usage_error(
     [
         ({"size": (640, 480)}, "a size can be asked of cameras only"),
         ({"fps": 15.0}, "a frame rate can be asked of cameras only"),
-        ({"size": (0, 480)}, "frame size 0×480: either side has 16 to 16384 pixels"),
-        ({"fps": 0.0}, "0 frames per second"),
+        ({"size": (0, 480)}, "--size 0x480: either side has 16 to 16384 pixels"),
+        ({"fps": 0.0}, "--fps 0: must be above 0"),
     ],
 )
 def test_options_that_do_not_fit(tmp_path: Path, options: dict[str, Any], message: str) -> None:

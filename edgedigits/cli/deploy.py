@@ -143,6 +143,8 @@ def deploy(
         raise UsageError("--rollback and --status: name one of them")
     if to is not None and not rollback:
         raise UsageError("--to is for --rollback")
+    if to is not None and to < 1:
+        raise UsageError(f"--to {to}: must be 1 or more")
     ssh = Ssh(ssh_config, ssh_option or (), python)
     options = camera_option if mqtt is None else [f"--mqtt={mqtt}", *(camera_option or [])]
     wish = Wish(

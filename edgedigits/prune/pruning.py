@@ -20,7 +20,7 @@ from edgedigits.prune.sequential import assemble, chain
 from edgedigits.run import RunFolder
 from edgedigits.run_data import RunData, load_run_data
 from edgedigits.train import EpochResult, measure, save_model
-from edgedigits.train.settings import augmentation_for, recorded_augmentation
+from edgedigits.train.settings import above_0, augmentation_for, recorded_augmentation
 
 Method = Literal["magnitude", "channels"]
 
@@ -239,8 +239,9 @@ def _check(settings: PruneSettings) -> float:
     strength = settings.augment_strength
     if strength is not None and not 0 < strength <= 1:
         raise UsageError(f"--augment-strength is {strength:g}; it must be above 0, 1 at most")
-    if not settings.learning_rate > 0:
-        raise UsageError(f"--learning-rate is {settings.learning_rate:g}; it must be above 0")
+    if not 0 < settings.learning_rate < math.inf:
+        must = above_0(settings.learning_rate)
+        raise UsageError(f"--learning-rate is {settings.learning_rate:g}; it must be {must}")
     if settings.seed < 0:
         raise UsageError(f"--seed is {settings.seed}; it must be 0 or more")
     return sparsity

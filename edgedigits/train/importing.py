@@ -106,6 +106,8 @@ def import_model(
     """
     if not file.is_file():
         raise UsageError(f"{file}: {not_a_file(file)}; name a .keras or .h5 file")
+    if seed < 0:
+        raise UsageError(f"--seed {seed}: must be 0 or more")
     sources = [(str(file), file)]
     if data not in DATA_NAMES:
         sources.append((f"--data {data}", Path(data).expanduser()))

@@ -216,11 +216,18 @@ def _given(settings: TrainSettings) -> dict[str, Any]:
     return {name: value for name, value in asdict(settings).items() if value is not None}
 
 
+def above_0(found: float) -> str:
+    """What a number that may not be this one must be, for a message."""
+    return "finite" if found == float("inf") else "above 0"
+
+
 def _check(settings: TrainSettings, made: Plan) -> None:
     for name in ("epochs", "batch_size", "learning_rate"):
         value = getattr(made, name)
-        if not value > 0:
-            raise UsageError(f"--{name.replace('_', '-')} is {value:g}; it must be above 0")
+        if not 0 < value < float("inf"):
+            raise UsageError(
+                f"--{name.replace('_', '-')} is {value:g}; it must be {above_0(value)}"
+            )
     if settings.teacher is not None and settings.validation is not None:
         raise UsageError(
             "--validation and --teacher exclude each other: the validation part is the teacher's"
@@ -231,8 +238,10 @@ def _check(settings: TrainSettings, made: Plan) -> None:
         raise UsageError(f"--replay is {made.replay:g}; it must be 0 or more")
     if made.views < 0:
         raise UsageError(f"--views is {made.views}; it must be 0 or more")
-    if not made.temperature > 0:
-        raise UsageError(f"--temperature is {made.temperature:g}; it must be above 0")
+    if not 0 < made.temperature < float("inf"):
+        raise UsageError(
+            f"--temperature is {made.temperature:g}; it must be {above_0(made.temperature)}"
+        )
     if made.early_stopping < 0:
         raise UsageError(f"--early-stopping is {made.early_stopping}; it must be 0 or more")
     if not 0 < made.augment_strength <= 1:
