@@ -104,10 +104,11 @@ def check_c_array(variants: Iterable[Variant]) -> None:
     Raises:
         UsageError: TensorFlow Lite Micro runs none of them.
     """
-    names = [variant.recipe.name for variant in variants]
+    # A recipe stands here once for each of the run's models.
+    names = list(dict.fromkeys(variant.recipe.name for variant in variants))
     if not set(names) & set(MICRO_RECIPES):
         raise UsageError(
-            f"--c-array: TensorFlow Lite Micro runs none of {', '.join(names)}; "
+            f"--c-array: TensorFlow Lite Micro does not run {' or '.join(names)}; "
             "add --int8 or --float32"
         )
 
