@@ -162,9 +162,7 @@ def open_run(path: Path) -> RunFolder:
     """
     run = RunFolder(path)
     if not path.is_dir():
-        raise UsageError(
-            f"{path}: no such run folder; make one with 'edgedigits train --run {path}'"
-        )
+        raise UsageError(f"{path}: {_no_folder(path)}")
     if not run.manifest_file.is_file():
         raise RunError(
             f"{path}: not a run folder, it holds no run.json; see 'edgedigits train --help'"
@@ -179,6 +177,23 @@ def open_run(path: Path) -> RunFolder:
             f"{path}: the run holds no model.keras yet; run 'edgedigits train … --run {path}'"
         )
     return run
+
+
+def _no_folder(path: Path) -> str:
+    """What to do about a path that is wanted as a run and is no folder."""
+    kind = path.suffix.lower()
+    if not path.exists() or kind not in (".keras", ".h5", ".tflite"):
+        wrong = "no such run folder" if not path.exists() else "is a file, not a run folder"
+        return f"{wrong}; make one with 'edgedigits train --run RUN'"
+    around = path.resolve().parent
+    if kind == ".tflite" and RunFolder(around.parent).manifest_file.is_file():
+        return f"is a file, not a run folder; name the run that it lies in, {around.parent}"
+    model = path if kind != ".tflite" else "MODEL.keras"
+    of = "" if kind != ".tflite" else " of the Keras model it was made of"
+    return (
+        f"is a file, not a run folder; make one{of} with "
+        f"'edgedigits import {model} --data DATA --run RUN'"
+    )
 
 
 def unfinished(path: Path) -> bool:

@@ -134,6 +134,20 @@ CASES = {
     "export: drop not a number": ("export run --int8 --max-drop nan", 2, "--max-drop nan: must"),
     "export: data changed": ("export moved --int8", 1, "digits has changed since this run was"),
     "export: damaged calibration": ("export odd --int8", 1, "odd/calibration.json: not the cal"),
+    "shrink: a .keras file": (
+        "shrink run/model.keras --max-drop 1",
+        2,
+        "run/model.keras: is a file, not a run folder; make one with 'edgedigits import "
+        "run/model.keras --data DATA --run RUN'",
+    ),
+    "shrink: a .tflite file": (
+        "shrink two.tflite --max-drop 1",
+        2,
+        "two.tflite: is a file, not a run folder; make one of the Keras model it was made of with "
+        "'edgedigits import MODEL.keras --data DATA --run RUN'",
+    ),
+    "prune: an export": (f"prune {INT8}", 2, "is a file, not a run folder; name the run that it"),
+    "compare: another file": ("compare three.csv", 2, "three.csv: is a file, not a run folder"),
     "unknown command": ("exprot run", 2, "No such command"),
 }
 
