@@ -99,7 +99,7 @@ def _run() -> int:
             return _fail("interrupted", INTERRUPTED)
         return code if isinstance(code, int) else 0
     except EdgedigitsError as error:
-        return _fail(str(error), error.exit_code)
+        return _fail(_as_given(str(error)), error.exit_code)
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
     except typer.Abort:
@@ -142,6 +142,12 @@ def _not_utf8(name: str) -> str:
     except UnicodeEncodeError:  # half a character, which no file system gave
         shown = name.encode(errors="backslashreplace").decode()
     return f"{shown[:400]}: a name that is not UTF-8; rename the file or folder"
+
+
+def _as_given(message: str) -> str:
+    # Looked up, not imported: where no bundle was opened, there is nothing to wait for.
+    opening = sys.modules.get("edgedigits.device.bundle.opening")
+    return message if opening is None else str(opening.name_bundles(message))
 
 
 def _fail(message: str, code: int) -> int:

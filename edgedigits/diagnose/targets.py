@@ -20,7 +20,7 @@ from edgedigits.data.split import stratified_sample
 from edgedigits.device.classifier import Classifier
 from edgedigits.diagnose.diagnosing import Reference, diagnose_variant
 from edgedigits.diagnose.result import Diagnosis, VariantDiagnosis
-from edgedigits.errors import RunError, UsageError
+from edgedigits.errors import RunError, UsageError, called
 from edgedigits.evaluate import Part, choose_part
 from edgedigits.keras_files import layer_kinds
 from edgedigits.model_input import Range
@@ -118,9 +118,10 @@ def diagnose_file(
             layers = layer_kinds(reference)
             progress.update("convert", 0, None, str(reference))
             float_file = to_float_file(reference, Path(folder) / f"{FLOAT}.tflite")
-        opened = Classifier(
-            float_file, input_range=classifier.input_range, trust=float_file is not reference
-        )
+        with called(float_file, reference):
+            opened = Classifier(
+                float_file, input_range=classifier.input_range, trust=float_file is not reference
+            )
         result = diagnose_variant(
             classifier,
             Reference(opened, str(reference), layers),
