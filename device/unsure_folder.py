@@ -80,7 +80,8 @@ class CropFolder:
         if index.exists():
             text = read_file(index).decode(errors="replace")
             whole = text.endswith("\n") or not text
-            for line in text.splitlines():
+            # Not splitlines, which also divides at characters that JSON leaves in a text.
+            for line in text.removesuffix("\n").split("\n") if text else ():
                 number = _number_of(line)
                 if number is None:
                     whole = False

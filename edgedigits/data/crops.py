@@ -73,7 +73,7 @@ def crop_names(folder: Path) -> tuple[str, ...]:
 def read_index(folder: Path) -> dict[str, dict[str, Any]]:
     """What the recogniser said of each crop, by the crop's name; damaged lines are passed over."""
     try:
-        lines = read_file(folder / INDEX).decode(errors="replace").splitlines()
+        lines = read_file(folder / INDEX).decode(errors="replace").split("\n")
     except OSError:
         return {}
     found = {}
