@@ -130,7 +130,7 @@ CASES = {
         "--source channels: run holds no channels.keras",
     ),
     "export: epochs": ("export run --qat --qat-epochs 0", 2, "--qat-epochs 0: must be 1 or more"),
-    "export: negative drop": ("export run --int8 --max-drop -1", 2, "--max-drop -1: must be 0"),
+    "export: negative drop": ("export run --int8 --max-drop -1", 2, "--max-drop -1: must be a"),
     "export: drop not a number": ("export run --int8 --max-drop nan", 2, "--max-drop nan: must"),
     "export: data changed": ("export moved --int8", 1, "digits has changed since this run was"),
     "export: damaged calibration": ("export odd --int8", 1, "odd/calibration.json: not the cal"),
