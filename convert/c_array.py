@@ -13,7 +13,7 @@ from edgedigits.convert.micro import why_not_micro
 from edgedigits.convert.recipes import Variant
 from edgedigits.device.metadata import read_metadata, read_model_bytes
 from edgedigits.errors import ConversionError, UsageError
-from edgedigits.run import write_text
+from edgedigits.run import write_together
 
 BYTES_A_LINE = 16
 NAME = "_model"  # ends the name of an array, and of its files
@@ -104,10 +104,11 @@ def check_c_array(variants: Iterable[Variant]) -> None:
     Raises:
         UsageError: TensorFlow Lite Micro runs none of them.
     """
-    names = [variant.recipe.name for variant in variants]
+    # A recipe stands here once for each of the run's models.
+    names = list(dict.fromkeys(variant.recipe.name for variant in variants))
     if not set(names) & set(MICRO_RECIPES):
         raise UsageError(
-            f"--c-array: TensorFlow Lite Micro runs none of {', '.join(names)}; "
+            f"--c-array: TensorFlow Lite Micro does not run {' or '.join(names)}; "
             "add --int8 or --float32"
         )
 
@@ -145,8 +146,7 @@ def write_c_array(file: Path, folder: Path | None = None) -> CArrayFiles:
     """
     made = c_array(read_model_bytes(file), file.name)
     source, header = c_array_files(file, folder)
-    write_text(header, made.header)
-    write_text(source, made.source)
+    write_together((header, made.header.encode()), (source, made.source.encode()))
     return CArrayFiles(source, header, made.arena.smallest)
 
 

@@ -32,7 +32,7 @@ from edgedigits.convert.worker import Task
 from edgedigits.device.classifier import Classifier
 from edgedigits.device.metadata import read_metadata
 from edgedigits.device.sidecar import sidecar, sidecar_file
-from edgedigits.errors import ConversionError, UsageError
+from edgedigits.errors import ConversionError, UsageError, called
 from edgedigits.progress import SILENT, Progress
 from edgedigits.rejection import FIT_SEED, knows_digits, rejection_of
 from edgedigits.run import RunFolder, child_environment, file_digest, write_json, writing
@@ -137,15 +137,17 @@ def export(
         exported, failed = [], []
         for event in run_child(run, tasks, folder, qat=qat, data_dir=data_dir, progress=progress):
             if event["event"] == "failed":
-                failed.append(Failed(event["variant"], event["message"]))
-                progress.say(f"not exported: {event['message']}")
+                message = event["message"].replace(str(folder), str(run.exports))
+                failed.append(Failed(event["variant"], message))
+                progress.say(f"not exported: {message}")
             else:
                 file = folder / f"{event['variant']}.tflite"
-                if clusters[event["variant"]]:
-                    _cluster(file, clusters[event["variant"]])
-                _set_threshold(file, data)
-                if event["variant"] in slimmed:
-                    _slim_with_sidecar(file)
+                with called(folder, run.exports):
+                    if clusters[event["variant"]]:
+                        _cluster(file, clusters[event["variant"]])
+                    _set_threshold(file, data)
+                    if event["variant"] in slimmed:
+                        _slim_with_sidecar(file)
                 made = _put_in_place(run, file, event)
                 exported.append(made)
                 progress.say(f"{made.file}  {made.bytes:,} bytes")

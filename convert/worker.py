@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.convert.recipes import RECIPES, Recipe
-from edgedigits.errors import ConversionError, EdgedigitsError, RunError
+from edgedigits.errors import ConversionError, EdgedigitsError
 from edgedigits.run import RunFolder, file_digest, package_versions, writing
 
 VERSIONED = (
@@ -80,14 +80,10 @@ class Job:
         self.tasks = [Task(**task) for task in document["tasks"]]
         self.events = events
         self.manifest = self.run.manifest()
-        try:
-            low, high = self.manifest["model"]["input_range"]
-            self.input_range = (float(low), float(high))
-            self.input_shape = tuple(int(size) for size in self.manifest["model"]["input_shape"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise RunError(
-                f"{self.run.manifest_file}: does not say what the model takes; train again"
-            ) from error
+        model = self.run.recorded("model", "name", "input_shape", "input_range")
+        low, high = model["input_range"]
+        self.input_range = (float(low), float(high))
+        self.input_shape = tuple(model["input_shape"])
         self._models: dict[str, Any] = {}
         self._equalised: dict[tuple[str, str], Any] = {}
         self._float_files: dict[int, bytes] = {}  # by the model's identity

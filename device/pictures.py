@@ -16,6 +16,7 @@ from edgedigits.errors import DataError, UsageError
 from edgedigits.picture_files import read_picture
 from edgedigits.preprocess import to_grey
 from edgedigits.progress import SILENT, Progress
+from edgedigits.run import not_a_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +63,7 @@ def check_pictures(paths: list[Path], out: Path | None) -> None:
     """
     for path in paths:
         if not path.is_file():
-            what = "is a folder" if path.is_dir() else "no such file"
-            raise UsageError(f"{path}: {what}; name picture files")
+            raise UsageError(f"{path}: {not_a_file(path)}; name picture files")
     if out is None:
         return
     if out.exists() and not out.is_dir():

@@ -13,6 +13,7 @@ from typing import Any
 
 from edgedigits.device.metadata import Metadata, is_unchanged, metadata_of_text, read_metadata
 from edgedigits.errors import ModelFileError
+from edgedigits.run import read_file
 
 LARGEST = 1 << 20  # bytes; a longer JSON file beside a model is something else
 
@@ -52,7 +53,7 @@ def _read_sidecar(path: Path, data: bytes) -> Metadata | None:
     try:
         if beside.stat().st_size > LARGEST:
             return None
-        document = json.loads(beside.read_bytes())
+        document = json.loads(read_file(beside))
     except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(document, dict) or not {"sha256", "metadata"} <= document.keys():

@@ -24,7 +24,7 @@ import cv2
 from edgedigits.data.crops import INDEX
 from edgedigits.device.reading import U8
 from edgedigits.errors import UsageError
-from edgedigits.run import write_bytes, writing
+from edgedigits.run import read_file, write_bytes, writing
 
 ROOM = 0.9  # of the limit that is left used after deleting, so that it is not done for each crop
 
@@ -78,9 +78,10 @@ class CropFolder:
         index = self.path / INDEX
         whole = True
         if index.exists():
-            text = index.read_text(encoding="utf-8", errors="replace")
+            text = read_file(index).decode(errors="replace")
             whole = text.endswith("\n") or not text
-            for line in text.splitlines():
+            # Not splitlines, which also divides at characters that JSON leaves in a text.
+            for line in text.removesuffix("\n").split("\n") if text else ():
                 number = _number_of(line)
                 if number is None:
                     whole = False

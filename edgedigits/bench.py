@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,13 @@ class Bench:
     processor: str
 
 
+def check_turns(threads: Sequence[int], rounds: int) -> None:
+    """Raise UsageError for a number below 1."""
+    for option, number in (("threads", min(threads)), ("rounds", rounds)):
+        if number < 1:
+            raise UsageError(f"--{option} {number}: must be 1 or more")
+
+
 def bench_files(files: list[Path], *, threads: list[int], rounds: int) -> Bench:
     """Measure files side by side, in interleaved rounds, each with each number of threads.
 
@@ -39,8 +47,7 @@ def bench_files(files: list[Path], *, threads: list[int], rounds: int) -> Bench:
         UsageError: a number of threads or rounds below 1, or a missing file.
         ModelFileError: a file that cannot be used.
     """
-    if min(threads) < 1 or rounds < 1:
-        raise UsageError("--threads and --rounds must be 1 or more")
+    check_turns(threads, rounds)
     pairs = [(file, count) for file in files for count in threads]
     classifiers = [Classifier(file, threads=count) for file, count in pairs]
     test = load_digits().test

@@ -116,6 +116,8 @@ def compare(
     """
     if threads < 1:
         raise UsageError(f"--threads {threads}: must be 1 or more")
+    if scenes < 0:
+        raise UsageError(f"--scenes {scenes}: must be 0 or more")
     part = None
     for run in runs:
         part = load_part(run, split, data_dir, progress, part)

@@ -22,6 +22,9 @@ A message is one line: it names the file or option, says what was found, and wha
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 
 class EdgedigitsError(Exception):
     """Base of all errors raised on purpose; the command line prints its text and exits with 1."""
@@ -92,3 +95,19 @@ class ConversionError(EdgedigitsError):
 
 class QualityError(EdgedigitsError):
     """A variant lost more accuracy than allowed."""
+
+
+@contextlib.contextmanager
+def called(temporary: object, name: object) -> Iterator[None]:
+    """Errors about a temporary file speak of what the user knows it by.
+
+    Args:
+        temporary: the path that a message may hold. name: what stands there instead.
+    """
+    try:
+        yield
+    except EdgedigitsError as error:
+        text = str(error)
+        if str(temporary) not in text:
+            raise
+        raise type(error)(text.replace(str(temporary), str(name))) from error

@@ -53,7 +53,7 @@ def plan_export(run: RunFolder, request: ExportRequest) -> list[Variant]:
         slim=request.slim,
     )
     if request.max_drop is not None:
-        _check_limit(request.max_drop)
+        check_limit(request.max_drop)
         made = {variant.name for variant in variants}
         if REFERENCE not in made and not run.export_file(REFERENCE).is_file():
             fix = "export --float32 without --slim first" if request.slim else "add --float32"
@@ -103,7 +103,7 @@ def check_drop(comparison: Comparison, max_drop: float) -> None:
         QualityError: naming each such variant and its drop.
         UsageError: no row has a drop, because there is no float32 variant.
     """
-    _check_limit(max_drop)
+    check_limit(max_drop)
     drops = [(row, row.drop) for row in comparison.rows if row.drop is not None]
     if not drops:
         raise UsageError("--max-drop needs a float32 variant to compare with; export --float32 too")
@@ -128,7 +128,7 @@ def check_improvement(improvement: Improvement, max_drop: float | None = None) -
         UsageError: ``max_drop`` is below 0.
     """
     if max_drop is not None:
-        _check_limit(max_drop)
+        check_limit(max_drop)
     over = [
         f"{row.variant} lost {-row.gain:.2f} points ({row.lost} pictures lost, {row.gained} "
         f"gained, p {row.mcnemar_p:.2g})"
@@ -169,6 +169,7 @@ def gate_exports(
     check_drop(comparison, max_drop)
 
 
-def _check_limit(max_drop: float) -> None:
-    if not max_drop >= 0:  # also refuses what is not a number
-        raise UsageError(f"--max-drop {max_drop:g}: must be 0 or more percentage points")
+def check_limit(max_drop: float) -> None:
+    """Raise UsageError where ``max_drop`` is no number of percentage points."""
+    if not 0 <= max_drop < float("inf"):  # also refuses what is not a number
+        raise UsageError(f"--max-drop {max_drop:g}: must be a number of percentage points from 0")

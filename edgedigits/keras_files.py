@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edgedigits.errors import MissingPackageError, ModelFileError, RunError
-from edgedigits.run import writing
+from edgedigits.run import not_a_file, writing
 from edgedigits.tf_loader import import_tf_keras
 
 # Modules of Keras itself, as its files name them. The empty name is an object built into Keras 2.
@@ -160,6 +160,8 @@ def facts_of(path: Path, model: Any) -> KerasFacts:
 
 
 def _describe(path: Path) -> _Description:
+    if not path.is_file():
+        raise ModelFileError(f"{path}: {not_a_file(path)}; name a .keras or .h5 file")
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
@@ -176,9 +178,7 @@ def _describe(path: Path) -> _Description:
             f"{path}: damaged, or not saved by Keras ({_first(error)}); save it again with "
             "model.save('NAME.keras')"
         ) from error
-    if not path.exists():
-        raise ModelFileError(f"{path}: no such file")
-    head = _head(path) if path.is_file() else None
+    head = _head(path)
     if head == ZIP:
         raise ModelFileError(
             f"{path}: damaged: a .keras file without its end; copy or save it again"

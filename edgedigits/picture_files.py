@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgedigits.errors import DataError
 from edgedigits.picture_headers import pixels
+from edgedigits.run import read_file
 
 HEADER = 1 << 20  # bytes of a file among which its size stands
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp"})
@@ -25,7 +26,7 @@ def read_picture(path: Path) -> NDArray[Any]:
         DataError: the file cannot be read, is no picture, or has more pixels than can be decoded.
     """
     try:
-        data = np.frombuffer(path.read_bytes(), dtype=np.uint8)
+        data = np.frombuffer(read_file(path), dtype=np.uint8)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     # Photographs are turned upright by their EXIF data; PNG and the like may be transparent.

@@ -90,7 +90,7 @@ def write_reader_data(
         RunError: the file cannot be written.
     """
     train, test = _checked(dataset)
-    _check_options(file, negatives, scenes, overwrite)
+    _check_options(file, negatives, scenes, seed, overwrite)
     rng = np.random.default_rng([seed, 0])
     styled = other_styles(np.random.default_rng([seed, 3]), negatives // 5, train)
     drawn = make_negatives(rng, negatives, train)
@@ -130,12 +130,12 @@ def _checked(dataset: DataSet) -> tuple[Pictures, Pictures]:
     return train, test
 
 
-def _check_options(file: Path, negatives: int, scenes: int, overwrite: bool) -> None:
+def _check_options(file: Path, negatives: int, scenes: int, seed: int, overwrite: bool) -> None:
     if file.suffix != ".npz":
         raise UsageError(f"--out {file}: must end in .npz")
     if file.exists() and not overwrite:
         raise UsageError(f"{file}: already exists; add --overwrite, or name another --out")
-    for option, value in (("negatives", negatives), ("scenes", scenes)):
+    for option, value in (("negatives", negatives), ("scenes", scenes), ("seed", seed)):
         if value < 0:
             raise UsageError(f"--{option} is {value}; it must be 0 or more")
 

@@ -27,6 +27,7 @@ import hashlib
 import json
 import os
 import platform
+import stat
 import sys
 import tempfile
 import zlib
@@ -38,9 +39,10 @@ from zipfile import BadZipFile
 
 from edgedigits import __version__
 from edgedigits.errors import RunError, UsageError
+from edgedigits.run_manifest import check_manifest
 
 SCHEMA_VERSION = 1
-PREVIOUS_SUFFIX = ".previous"  # where an overwritten run is kept
+NOT_ORDINARY = "is no ordinary file"
 
 # What reading a damaged .npz file raises: NumPy, zipfile and zlib each have their own.
 DAMAGED_NPZ = (OSError, ValueError, KeyError, EOFError, RuntimeError, BadZipFile, zlib.error)
@@ -124,9 +126,24 @@ class RunFolder:
         """The content of ``run.json``.
 
         Raises:
-            RunError: the file is missing or is not a manifest.
+            RunError: the file is missing, is not a manifest, or holds a value of another kind than
+                is written there.
         """
-        return read_json(self.manifest_file, "the run's manifest")
+        manifest = read_json(self.manifest_file, "the run's manifest")
+        check_manifest(manifest, self.manifest_file)
+        return manifest
+
+    def recorded(self, part: str, *names: str) -> dict[str, Any]:
+        """A part of ``run.json``, as ``model`` or ``data``, that must hold these names.
+
+        Raises:
+            RunError: as :meth:`manifest`, or the part or one of the names is missing.
+        """
+        found: dict[str, Any] = self.manifest().get(part, {})
+        missing = next((name for name in names if name not in found), None)
+        if missing is not None:
+            raise RunError(f"{self.manifest_file}: lacks {part}.{missing}; make the run again")
+        return found
 
     def update_manifest(self, **fields: Any) -> dict[str, Any]:
         """Set top-level fields of ``run.json``, keeping all others; returns the new content."""
@@ -145,74 +162,54 @@ def open_run(path: Path) -> RunFolder:
     """
     run = RunFolder(path)
     if not path.is_dir():
-        raise UsageError(
-            f"{path}: no such run folder; make one with 'edgedigits train --run {path}'"
-        )
+        raise UsageError(f"{path}: {_no_folder(path)}")
     if not run.manifest_file.is_file():
         raise RunError(
             f"{path}: not a run folder, it holds no run.json; see 'edgedigits train --help'"
         )
     if not run.model_file().is_file():
+        if unfinished(path):
+            raise RunError(
+                f"{path}: the run holds no model.keras yet; go on with its training by "
+                f"{resume_command(path)}"
+            )
         raise RunError(
             f"{path}: the run holds no model.keras yet; run 'edgedigits train … --run {path}'"
         )
     return run
 
 
-def check_new_run(path: Path, *, overwrite: bool = False) -> None:
-    """Refuse a path that :func:`create_run` would refuse, before anything is done for it.
-
-    Raises:
-        UsageError: the folder exists and ``overwrite`` is false, or is not a run; or what lies
-            where it would be moved to is not.
-    """
-    if path.exists() and not path.is_dir():
-        raise UsageError(f"{path}: is a file, not a folder; name another --run")
-    if path.is_dir() and any(path.iterdir()):
-        if not RunFolder(path).manifest_file.is_file():
-            raise UsageError(f"{path}: holds files but is not a run; name another --run")
-        if not overwrite:
-            raise UsageError(
-                f"{path}: already holds a run; add --overwrite, --resume, or name another --run"
-            )
-        previous = path.with_name(path.name + PREVIOUS_SUFFIX)
-        if previous.exists() and not RunFolder(previous).manifest_file.is_file():
-            raise UsageError(
-                f"{previous}: is not a run, and {path} would be moved there; name another --run"
-            )
+def _no_folder(path: Path) -> str:
+    """What to do about a path that is wanted as a run and is no folder."""
+    kind = path.suffix.lower()
+    if not path.exists() or kind not in (".keras", ".h5", ".tflite"):
+        wrong = "no such run folder" if not path.exists() else "is a file, not a run folder"
+        return f"{wrong}; make one with 'edgedigits train --run RUN'"
+    around = path.resolve().parent
+    if kind == ".tflite" and RunFolder(around.parent).manifest_file.is_file():
+        return f"is a file, not a run folder; name the run that it lies in, {around.parent}"
+    model = path if kind != ".tflite" else "MODEL.keras"
+    of = "" if kind != ".tflite" else " of the Keras model it was made of"
+    return (
+        f"is a file, not a run folder; make one{of} with "
+        f"'edgedigits import {model} --data DATA --run RUN'"
+    )
 
 
-def create_run(path: Path, *, overwrite: bool = False) -> RunFolder:
-    """Make an empty run folder.
-
-    An existing run is refused; with ``overwrite`` it is moved aside to ``NAME.previous``, so that
-    nothing is lost before the new run has something to show. One that never had a model gives way
-    to the one before it, which stays.
-
-    Raises:
-        UsageError: the folder exists and ``overwrite`` is false, or is not a run.
-        RunError: the folder cannot be made.
-    """
-    check_new_run(path, overwrite=overwrite)
-    if path.is_dir() and any(path.iterdir()):
-        _move_aside(path)
-    with writing(path):
-        path.mkdir(parents=True, exist_ok=True)
-    return RunFolder(path)
+def unfinished(path: Path) -> bool:
+    """Whether a folder holds a training that ``train --resume`` would go on with."""
+    try:
+        manifest = RunFolder(path).manifest()
+    except RunError:
+        return False
+    return isinstance(manifest.get("settings"), dict) and manifest.get("training") == {
+        "complete": False
+    }
 
 
-def _move_aside(path: Path) -> None:
-    previous = path.with_name(path.name + PREVIOUS_SUFFIX)
-    with writing(path):
-        import shutil
-
-        if previous.exists():
-            finished, before = (RunFolder(run).model_file().is_file() for run in (path, previous))
-            if before and not finished:
-                shutil.rmtree(path)
-                return
-            shutil.rmtree(previous)
-        path.rename(previous)
+def resume_command(path: Path) -> str:
+    """How to go on with an interrupted training, for a message."""
+    return f"'edgedigits train --run {path} --resume'"
 
 
 @contextlib.contextmanager
@@ -275,6 +272,20 @@ def write_bytes(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
+def write_together(*files: tuple[Path, bytes]) -> None:
+    """Write files that belong together, or none of them; the last named takes its place last.
+
+    Raises:
+        RunError: as :func:`atomic_path`; all files are as they were before.
+    """
+    with contextlib.ExitStack() as stack:
+        for path, data in reversed(files):
+            with stack.enter_context(atomic_path(path)).open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())  # so that no file takes its place before all have room
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a whole UTF-8 file at once, or not at all. Raises RunError as :func:`atomic_path`."""
     write_bytes(path, text.encode())
@@ -284,6 +295,29 @@ def write_json(path: Path, document: dict[str, Any]) -> None:
     """Write a JSON document, ``schema_version`` first. Raises RunError as :func:`atomic_path`."""
     document = {"schema_version": SCHEMA_VERSION, **document}
     write_text(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of an ordinary file, and never a wait for the other end of a pipe.
+
+    Raises:
+        OSError: it cannot be read, or is something else.
+    """
+
+    def at_once(name: str, flags: int) -> int:  # a named pipe would have us wait for a writer
+        return os.open(name, flags | os.O_NONBLOCK)
+
+    with open(path, "rb", opener=at_once) as file:  # Path.open takes no opener
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, NOT_ORDINARY, str(path))
+        return file.read()
+
+
+def not_a_file(path: Path) -> str:
+    """What is wrong with a path that is no file, for a message."""
+    if path.is_dir():
+        return "is a folder"
+    return NOT_ORDINARY if path.exists() else "no such file"
 
 
 def read_json(path: Path, what: str) -> dict[str, Any]:
@@ -297,10 +331,12 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
         RunError: the file is missing, is not JSON, or is of another schema version.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(read_file(path).decode("utf-8"))
     except FileNotFoundError:
         raise RunError(f"{path}: not found; it should hold {what}") from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read as {what}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
         raise RunError(f"{path}: cannot be read as {what}: {error}") from error
     if not isinstance(document, dict) or document.get("schema_version") != SCHEMA_VERSION:
         raise RunError(f"{path}: not {what} of schema version {SCHEMA_VERSION}; make it again")

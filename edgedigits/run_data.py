@@ -174,9 +174,7 @@ def load_run_data(
             what it was.
         DataError: the data cannot be read.
     """
-    record = run.manifest().get("data")
-    if not isinstance(record, dict) or "digest" not in record:
-        raise RunError(f"{run.manifest_file}: does not say which data the run used; make it again")
+    record = run.recorded("data", "name", "location", "data_dir", "digest", "class_names")
     if data_dir is None and record["data_dir"] is not None:
         data_dir = Path(record["data_dir"])
     data = record["location"] or record["name"]

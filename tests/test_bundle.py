@@ -195,6 +195,15 @@ def test_a_bundle_is_a_file_too(bundle: Path, run_cli: RunCli, tmp_path: Path) -
     assert error.startswith(f"edgedigits: {broken}: ")
 
 
+def test_a_refused_bundle_is_called_by_its_own_name(bundle: Path, run_cli: RunCli) -> None:
+    words = ("evaluate", bundle, "--data", "digits", "--split", "validation")
+    code, _, error = run_cli(*words)
+    assert code == 2
+    assert error.startswith(
+        f"edgedigits: --split validation: {bundle} does not lie in a run folder"
+    )
+
+
 def test_the_program_makes_and_refuses(run_cli: RunCli, tmp_path: Path) -> None:
     code, out, error = run_cli("bundle", "mnist-8k", "--out", "b", "--json", cwd=tmp_path)
     assert code == 0, error

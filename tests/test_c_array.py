@@ -163,7 +163,10 @@ def test_export_writes_c_beside_the_files_that_micro_runs(run: Path, run_cli: Ru
 def test_c_is_refused_before_the_work_where_nothing_can_be_written(
     run: Path, run_cli: RunCli
 ) -> None:
-    code, _, error = run_cli("export", run, "--dynamic", "--c-array")
+    code, _, error = run_cli("export", run, "--dynamic", "--float16", "--c-array")
     assert code == 2
-    assert error.startswith("edgedigits: --c-array: TensorFlow Lite Micro runs none of")
+    assert error == (
+        "edgedigits: --c-array: TensorFlow Lite Micro does not run float16 or dynamic; "
+        "add --int8 or --float32\n"
+    )
     assert len(error.splitlines()) == 1

@@ -101,7 +101,7 @@ CASES = {
     "inspect: text": ("inspect text.tflite", 1, "text.tflite: not a TFLite file"),
     "inspect: truncated": ("inspect cut.tflite", 1, "cut.tflite: "),
     "bench: no such file": ("bench none.tflite", 2, "none.tflite: no such file"),
-    "bench: rounds": (f"bench {INT8} --rounds 0", 2, "--rounds must be 1 or more"),
+    "bench: rounds": (f"bench {INT8} --rounds 0", 2, "--rounds 0: must be 1 or more"),
     "bench: no file": ("bench", 2, "Missing argument"),
     "compare: no such run": ("compare none", 2, "none: no such run folder"),
     "compare: not a run": ("compare folder", 1, "folder: not a run folder"),
@@ -130,10 +130,24 @@ CASES = {
         "--source channels: run holds no channels.keras",
     ),
     "export: epochs": ("export run --qat --qat-epochs 0", 2, "--qat-epochs 0: must be 1 or more"),
-    "export: negative drop": ("export run --int8 --max-drop -1", 2, "--max-drop -1: must be 0"),
+    "export: negative drop": ("export run --int8 --max-drop -1", 2, "--max-drop -1: must be a"),
     "export: drop not a number": ("export run --int8 --max-drop nan", 2, "--max-drop nan: must"),
     "export: data changed": ("export moved --int8", 1, "digits has changed since this run was"),
     "export: damaged calibration": ("export odd --int8", 1, "odd/calibration.json: not the cal"),
+    "shrink: a .keras file": (
+        "shrink run/model.keras --max-drop 1",
+        2,
+        "run/model.keras: is a file, not a run folder; make one with 'edgedigits import "
+        "run/model.keras --data DATA --run RUN'",
+    ),
+    "shrink: a .tflite file": (
+        "shrink two.tflite --max-drop 1",
+        2,
+        "two.tflite: is a file, not a run folder; make one of the Keras model it was made of with "
+        "'edgedigits import MODEL.keras --data DATA --run RUN'",
+    ),
+    "prune: an export": (f"prune {INT8}", 2, "is a file, not a run folder; name the run that it"),
+    "compare: another file": ("compare three.csv", 2, "three.csv: is a file, not a run folder"),
     "unknown command": ("exprot run", 2, "No such command"),
 }
 
@@ -169,3 +183,25 @@ def test_a_full_disk_behind_the_output(place: Path) -> None:
         )
     assert done.returncode == 1
     assert done.stderr == "edgedigits: No space left on device\n"
+
+
+@pytest.mark.parametrize("command", [("train", "tiny-cnn", "--run"), ("evaluate",), ("demo",)])
+def test_a_name_that_is_not_utf8(command: tuple[str, ...], tmp_path: Path, run_cli: RunCli) -> None:
+    name = "runs\udcff"
+    code, out, error = run_cli(*command, name, cwd=tmp_path)
+    assert (code, out) == (2, "")
+    assert error == "edgedigits: runs\\xff: a name that is not UTF-8; rename the file or folder\n"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_folder_around_it_whose_name_is_not_utf8(tmp_path: Path, run_cli: RunCli) -> None:
+    folder = tmp_path / "in\udcff"
+    folder.mkdir()
+    write_csv(folder / "digits.csv", make_images(300), make_labels(300, 10))
+    code, _, error = run_cli("train", "tiny-cnn", "--data", "digits.csv", "--run", "a", cwd=folder)
+    assert (code, error.count("unexpected")) == (1, 0)
+    assert error.splitlines()[-1] == (
+        f"edgedigits: {tmp_path}/in\\xff/digits.csv: a name that is not UTF-8; rename the file or "
+        "folder"
+    )

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from edgedigits.convert.as_float import needs_equalising, to_float_file
 from edgedigits.device.classifier import Classifier
 from edgedigits.diagnose import Reference, diagnose_file, diagnose_variant
+from edgedigits.errors import EdgedigitsError
 from edgedigits.report.diagnosis import diagnosis_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("tensorflow")]
@@ -115,6 +116,20 @@ def test_a_file_of_the_plain_converter_with_its_keras_model(
     (found,) = diagnosis_json(diagnosis)["variants"]
     assert [layer["layer"] for layer in found["layers"]] == LAYERS
     _check(found, float_file, quantised)
+
+
+def test_a_float_model_that_does_not_fit_is_called_by_its_own_name(
+    float_file: bytes, tmp_path: Path, data: Path
+) -> None:
+    """It is converted into a temporary file first, which nobody knows."""
+    import keras
+
+    odd = keras.Sequential([keras.Input((17,)), keras.layers.Dense(10)])
+    odd.save(tmp_path / "odd.keras")
+    (tmp_path / "a.tflite").write_bytes(float_file)
+    with pytest.raises(EdgedigitsError) as error:
+        diagnose_file(tmp_path / "a.tflite", tmp_path / "odd.keras", str(data), split="all")
+    assert str(error.value).startswith(f"{tmp_path}/odd.keras: ")
 
 
 def test_a_file_of_ai_edge_quantizer_with_its_float_file(

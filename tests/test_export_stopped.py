@@ -198,6 +198,8 @@ def test_a_disk_that_fills_up_while_converting(run: Path) -> None:
         preexec_fn=little_space,
     )
     assert done.returncode == 1
-    assert "cannot write: File too large" in done.stderr.strip().splitlines()[-1]
+    said = f"{run}/exports/float32.tflite: cannot write: File too large"
+    assert said in done.stderr.strip().splitlines()[-1]
+    assert WORK_PREFIX not in done.stderr
     assert "Traceback" not in done.stderr
     assert exported_bytes(run) == before

@@ -160,7 +160,7 @@ def test_no_name_is_not_the_current_folder(tmp_path: Path, monkeypatch: pytest.M
         ({"size": (640, 480)}, "--size: .* is no camera, and cameras only can be asked"),
         ({"fps": 15.0}, "--fps: .* is no camera, and cameras only can be asked"),
         ({"size": (0, 480)}, "--size 0x480: either side has 16 to 16384 pixels"),
-        ({"fps": 0.0}, "--fps 0: give more than 0"),
+        ({"fps": 0.0}, "--fps 0: must be above 0"),
     ],
 )
 def test_options_that_do_not_fit(tmp_path: Path, options: dict[str, Any], message: str) -> None:

@@ -115,6 +115,34 @@ def test_a_wrong_range_is_noticed(keras_3: Any, npz: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+def test_a_range_that_the_accuracy_does_not_tell(keras_3: Any, npz: Path, tmp_path: Path) -> None:
+    """Without biases, inputs 255 times as large make the same choice; half a range does worse."""
+    file = tmp_path / "mine.keras"
+    model = _nearest_mean(keras_3, npz, (28, 28, 1), 0, 1)
+    (weights, biases) = model.layers[-1].get_weights()
+    model.layers[-1].set_weights([weights / np.linalg.norm(weights, axis=0), 0 * biases])
+    model.save(file)
+    for used, other in (((0, 1), "0,255"), ((0, 255), "0,1")):
+        result = import_model(file, str(npz), tmp_path / "run", input_range=used, overwrite=True)
+        assert result.warning is None
+        assert result.validation_accuracy > 0.5
+        assert result.notes[-1] == (
+            f"with --input-range {other} the accuracy would be {result.validation_accuracy:.4f}, "
+            "so it does not tell which range is right; name the one that the model was trained with"
+        )
+
+
+@pytest.mark.slow
+def test_a_better_range_is_named_far_from_chance(keras_3: Any, npz: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.keras"
+    _nearest_mean(keras_3, npz, (28, 28, 1), 0, 1).save(file)
+    result = import_model(file, str(npz), tmp_path / "run", input_range=(0, 0.4))
+    assert result.validation_accuracy > 0.2
+    assert (result.warning or "").startswith(f"the accuracy is {result.validation_accuracy:.4f}; ")
+    assert "with --input-range 0,1 it would be 0." in (result.warning or "")
+
+
+@pytest.mark.slow
 def test_an_h5_file_is_stored_as_keras(keras_3: Any, npz: Path, tmp_path: Path) -> None:
     file = tmp_path / "mine.h5"
     model = _nearest_mean(keras_3, npz, (28, 28, 1), 0, 1)

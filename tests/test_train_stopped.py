@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from helpers_training import small_npz
 
-from edgedigits.errors import UsageError
+from edgedigits.errors import RunError, UsageError
 from edgedigits.keras_files import load_keras
-from edgedigits.run import RunFolder
+from edgedigits.run import RunFolder, open_run
 from edgedigits.run_data import load_run_data
 from edgedigits.train import (
     EpochResult,
@@ -188,6 +188,7 @@ def test_ctrl_c_keeps_the_best_model(
     assert process.returncode == 130
     assert "Traceback" not in stderr
     assert "interrupted after" in stderr
+    assert f"'edgedigits train --run {path} --resume' goes on\n" in stderr
     run = RunFolder(path)
     results = load_history(run)
     accuracy = measure(load_keras(run.model_file()), load_run_data(run).validation, (28, 28, 1))[1]
@@ -214,10 +215,21 @@ def test_a_full_disk_is_one_clear_line(npz: Path, tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert done.stderr.splitlines()[-1].startswith(f"edgedigits: {run}/checkpoint.keras: cannot")
+    *_, left, said = done.stderr.splitlines()
+    assert said.startswith(f"edgedigits: {run}/checkpoint.keras: cannot")
+    assert left.startswith("stopped before the first epoch was complete: ")
+    assert left.endswith(f"; 'edgedigits train --run {run} --resume' begins again")
+    with pytest.raises(UsageError, match=r"already holds a run; add --resume, --overwrite, or nam"):
+        train(TrainSettings("tiny-cnn"), run)
+    with pytest.raises(
+        RunError, match=r"no model\.keras yet; .* 'edgedigits train --run .* --resume'"
+    ):
+        open_run(run)
     assert sorted(p.name for p in run.iterdir()) == [
         "history.json",
         "run.json",
         "split.json",
         "summary.txt",
     ]
+    resume(TrainSettings(), run)
+    assert load_keras(run / "model.keras").count_params() > 0

@@ -162,6 +162,31 @@ def test_copied_out_whole_and_not_over_another_file(tmp_path: Path) -> None:
     assert sorted(path.name for path in target.parent.iterdir()) == ["mine.json", "mine.tflite"]
 
 
+@pytest.mark.parametrize("before", ["nothing", "a folder", "other files"])
+def test_nothing_in_part_where_a_file_cannot_be_written(before: str, tmp_path: Path) -> None:
+    """The JSON file fits into the limit and the model does not, as on a disk that runs full."""
+    target, beside = tmp_path / "a.tflite", tmp_path / "a.json"
+    if before == "a folder":
+        target.mkdir()
+    elif before == "other files":
+        target.write_text("mine")
+        beside.write_text("mine too")
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (6_000, 6_000));"
+        "from edgedigits.cli.main import run; run()"
+    )
+    words = ("export", "--from-zoo", "mnist-8k", "--out", str(target), "--overwrite")
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+    assert done.returncode == (2 if before == "a folder" else 1)
+    assert done.stderr.startswith(f"edgedigits: {target}: ")
+    assert done.stderr.count("\n") == 1
+    if before == "other files":
+        assert (target.read_text(), beside.read_text()) == ("mine", "mine too")
+        beside.unlink()
+        target.unlink()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tflite"] * (before == "a folder")
+
+
 def test_export_from_zoo(run_cli: RunCli, tmp_path: Path) -> None:
     call = ("export", "--from-zoo", "digit-reader", "--out", "a.tflite")
     code, out, error = run_cli(*call, "--json", cwd=tmp_path)

@@ -9,7 +9,9 @@ from edgedigits.device.bundle.contents import is_bundle, open_bundle
 from edgedigits.device.bundle.verifying import write_model
 from edgedigits.zoo import resolve_file
 
-_unpacked: list[tempfile.TemporaryDirectory[str]] = []  # removed when the process ends
+# Folders that are removed when the process ends; model → bundle.
+_unpacked: list[tempfile.TemporaryDirectory[str]] = []
+_bundles: dict[Path, Path] = {}
 
 
 def resolve_model(name_or_path: str | Path) -> Path:
@@ -31,4 +33,13 @@ def resolve_model(name_or_path: str | Path) -> Path:
     # A folder below: a run folder is looked for above a file, and above this one is nobody's.
     folder = Path(own.name) / "exports"
     folder.mkdir()
-    return write_model(bundle, folder, f"{path.stem}.tflite")
+    model = write_model(bundle, folder, f"{path.stem}.tflite")
+    _bundles[model] = path
+    return model
+
+
+def name_bundles(text: str) -> str:
+    """A message with the bundle's name wherever it holds that of a model unpacked from it."""
+    for model, bundle in _bundles.items():
+        text = text.replace(str(model), str(bundle))
+    return text

@@ -70,7 +70,7 @@ def _check(name: str, size: tuple[int, int] | None, fps: float | None) -> None:
     if size is not None and not all(16 <= side <= 16384 for side in size):
         raise UsageError(f"--size {size[0]}x{size[1]}: either side has 16 to 16384 pixels")
     if fps is not None and not 0 < fps <= 1000:
-        raise UsageError(f"--fps {fps:g}: give more than 0 and at most 1000 frames a second")
+        raise UsageError(f"--fps {fps:g}: must be above 0, 1000 at most")
     asked = size is not None or fps is not None
     if asked and not CAMERA.match(name) and not Path(name).is_char_device():
         option = "--size" if size is not None else "--fps"

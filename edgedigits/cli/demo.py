@@ -27,7 +27,7 @@ def demo(
 
     Example: edgedigits demo
     """
-    from edgedigits.run import check_new_run
+    from edgedigits.new_run import check_new_run
     from edgedigits.tf_loader import require_training
 
     require_training("the demo")

@@ -155,6 +155,8 @@ def deploy(
         raise UsageError("--rollback and --status: name one of them")
     if to is not None and not rollback:
         raise UsageError("--to is for --rollback")
+    if to is not None and to < 1:
+        raise UsageError(f"--to {to}: must be 1 or more")
     if status:
         only(context, "--status", ASKING)
     if rollback:

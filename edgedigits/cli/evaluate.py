@@ -187,7 +187,7 @@ def compare(
     """
     from edgedigits.compare import compare as compare_runs
     from edgedigits.errors import UsageError
-    from edgedigits.gate import check_drop, check_improvement
+    from edgedigits.gate import check_drop, check_improvement, check_limit
     from edgedigits.improvement import check_crops, measure_improvement
     from edgedigits.report.documents import comparison_json
     from edgedigits.report.files import save_comparison
@@ -197,6 +197,8 @@ def compare(
 
     if allow_worse and crops is None:
         raise UsageError("--allow-worse goes with --crops FOLDER")
+    if max_drop is not None:
+        check_limit(max_drop)
     opened = [open_run(run) for run in runs]
     if crops is not None:
         check_crops(opened, crops)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from typing import Annotated
 
@@ -31,6 +32,8 @@ from edgedigits.cli.train import train
 from edgedigits.errors import EdgedigitsError, UsageError
 
 INTERRUPTED = 130  # exit code, as a shell gives it
+# Python decodes each byte that is no UTF-8 as a lone surrogate.
+NO_UTF8 = re.compile("[^\"'\n]*[\ud800-\udfff][^\"'\n]*")
 
 app = typer.Typer(
     name="edgedigits",
@@ -95,6 +98,7 @@ def run() -> None:
 
 def _run() -> int:
     try:
+        _check_utf8(sys.argv[1:])
         _refuse_empty(sys.argv[1:])
         code = app(standalone_mode=False)
         sys.stdout.flush()
@@ -102,7 +106,7 @@ def _run() -> int:
             return _fail("interrupted", INTERRUPTED)
         return code if isinstance(code, int) else 0
     except EdgedigitsError as error:
-        return _fail(str(error), error.exit_code)
+        return _fail(_as_given(str(error)), error.exit_code)
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
     except typer.Abort:
@@ -125,6 +129,8 @@ def _run() -> int:
         if isinstance(error, OSError):  # a file or a full disk, not a fault of the program
             where = f"{error.filename}: " if error.filename else ""
             return _fail(f"{where}{error.strerror or error}", 1)
+        if isinstance(error, UnicodeEncodeError) and (name := NO_UTF8.search(error.object)):
+            return _fail(_not_utf8(name[0]), 1)
         what = " ".join(str(error).split()) or type(error).__name__
         return _fail(
             f"unexpected {type(error).__name__}: {what[:400]} "
@@ -142,6 +148,27 @@ def _refuse_empty(arguments: list[str]) -> None:
             option = name if joined else before
             after = f" after {option}" if option.startswith("-") else ""
             raise UsageError(f"the value{after} is empty; give one, or leave it out")
+
+
+def _check_utf8(words: list[str]) -> None:
+    """Refuse names that could not be written into any result, before anything is done."""
+    for word in words:
+        if NO_UTF8.search(word):
+            raise UsageError(_not_utf8(word))
+
+
+def _not_utf8(name: str) -> str:
+    try:
+        shown = os.fsencode(name).decode(errors="backslashreplace")
+    except UnicodeEncodeError:  # half a character, which no file system gave
+        shown = name.encode(errors="backslashreplace").decode()
+    return f"{shown[:400]}: a name that is not UTF-8; rename the file or folder"
+
+
+def _as_given(message: str) -> str:
+    # Looked up, not imported: where no bundle was opened, there is nothing to wait for.
+    opening = sys.modules.get("edgedigits.device.bundle.opening")
+    return message if opening is None else str(opening.name_bundles(message))
 
 
 def _fail(message: str, code: int) -> int:

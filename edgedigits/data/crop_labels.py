@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgedigits.errors import DataError
-from edgedigits.run import write_text
+from edgedigits.run import read_file, write_text
 
 LABELS = "labels.csv"
 COLUMNS = ["file", "label", "when"]
@@ -34,7 +34,7 @@ def read_crop_labels(folder: Path) -> dict[str, CropLabel]:
     """
     path = folder / LABELS
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_file(path).decode("utf-8-sig")
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

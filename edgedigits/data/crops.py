@@ -30,6 +30,7 @@ from edgedigits.errors import DataError
 from edgedigits.picture_files import read_picture
 from edgedigits.preprocess import SIDE
 from edgedigits.progress import SILENT, Progress
+from edgedigits.run import read_file
 
 INDEX = "index.jsonl"
 CROP = "-crop.png"  # how the names of crops end
@@ -72,7 +73,7 @@ def crop_names(folder: Path) -> tuple[str, ...]:
 def read_index(folder: Path) -> dict[str, dict[str, Any]]:
     """What the recogniser said of each crop, by the crop's name; damaged lines are passed over."""
     try:
-        lines = (folder / INDEX).read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = read_file(folder / INDEX).decode(errors="replace").split("\n")
     except OSError:
         return {}
     found = {}

@@ -17,6 +17,7 @@ from edgedigits.data.idx import holds_idx, load_idx_folder
 from edgedigits.data.npz import load_npz
 from edgedigits.errors import UsageError
 from edgedigits.progress import SILENT, Progress
+from edgedigits.run import not_a_file
 
 NAMES = ("digits", *REMOTE_SETS)
 PATHS = (
@@ -57,6 +58,10 @@ def load_data(data: str, *, data_dir: Path | None = None, progress: Progress = S
         if holds_crops(path):
             return load_crops(path, data, progress)
         return load_folder(path, data, progress)
+    if path.exists() and not path.is_file():
+        raise UsageError(
+            f"{data}: {not_a_file(path)}; data is {', '.join(NAMES)}, or a path: {PATHS}"
+        )
     if not path.is_file():
         raise UsageError(_unknown(data))
     if path.suffix.lower() == ".csv":

@@ -20,7 +20,7 @@ from edgedigits.data.split import stratified_sample
 from edgedigits.device.classifier import Classifier
 from edgedigits.diagnose.diagnosing import Reference, diagnose_variant
 from edgedigits.diagnose.result import Diagnosis, VariantDiagnosis
-from edgedigits.errors import RunError, UsageError
+from edgedigits.errors import RunError, UsageError, called
 from edgedigits.evaluate import Part, choose_part
 from edgedigits.keras_files import layer_kinds
 from edgedigits.model_input import Range, picture_shape
@@ -118,9 +118,10 @@ def diagnose_file(
             layers = layer_kinds(reference)
             progress.update("convert", 0, None, str(reference))
             float_file = to_float_file(reference, Path(folder) / f"{FLOAT}.tflite")
-        opened = Classifier(
-            float_file, input_range=classifier.input_range, trust=float_file is not reference
-        )
+        with called(float_file, reference):
+            opened = Classifier(
+                float_file, input_range=classifier.input_range, trust=float_file is not reference
+            )
         _check_inputs(classifier, opened, reference)
         result = diagnose_variant(
             classifier,
@@ -175,7 +176,7 @@ class References:
     def _equalised(self, source: str) -> Path:
         data = load_run_data(self._run, data_dir=self._data_dir)
         self._progress.update("convert", 0, None, f"{source}.keras as float32, scales equalised")
-        low, high = self._run.manifest()["model"]["input_range"]
+        low, high = self._run.recorded("model", "input_range")["input_range"]
         return to_float_file(
             self._run.model_file(source),
             self._folder / f"{source}-equalised.tflite",

@@ -20,7 +20,7 @@ from edgedigits.prune.sequential import assemble, chain
 from edgedigits.run import RunFolder
 from edgedigits.run_data import RunData, load_run_data
 from edgedigits.train import EpochResult, measure, save_model
-from edgedigits.train.settings import augmentation_for
+from edgedigits.train.settings import above_0, augmentation_for, recorded_augmentation
 
 Method = Literal["magnitude", "channels"]
 
@@ -159,7 +159,7 @@ def prune(
         MissingPackageError: the extra ``train`` is not installed.
     """
     sparsity = _check(settings)
-    record = run.manifest()["model"]
+    record = run.recorded("model", "input_shape", "input_range")
     shape, span = tuple(record["input_shape"]), tuple(record["input_range"])
     path = run.model_file()
     model = load_keras(path)
@@ -175,7 +175,7 @@ def prune(
     data = load_run_data(run, data_dir=data_dir, progress=progress)
     recorded = run.manifest().get("settings", {})
     batch_size = settings.batch_size or int(recorded.get("batch_size", BATCH_SIZE))
-    augmentation = _augmentation(settings, recorded, data.dataset.name)
+    augmentation = _augmentation(run, settings, recorded, data.dataset.name)
     steps = math.ceil(len(data.train) / batch_size)
     epochs = settings.epochs or max(EPOCHS, math.ceil(STEPS / steps))
 
@@ -239,22 +239,23 @@ def _check(settings: PruneSettings) -> float:
     strength = settings.augment_strength
     if strength is not None and not 0 < strength <= 1:
         raise UsageError(f"--augment-strength is {strength:g}; it must be above 0, 1 at most")
-    if not settings.learning_rate > 0:
-        raise UsageError(f"--learning-rate is {settings.learning_rate:g}; it must be above 0")
+    if not 0 < settings.learning_rate < math.inf:
+        must = above_0(settings.learning_rate)
+        raise UsageError(f"--learning-rate is {settings.learning_rate:g}; it must be {must}")
     if settings.seed < 0:
         raise UsageError(f"--seed is {settings.seed}; it must be 0 or more")
     return sparsity
 
 
 def _augmentation(
-    settings: PruneSettings, recorded: dict[str, Any], data: str
+    run: RunFolder, settings: PruneSettings, recorded: dict[str, Any], data: str
 ) -> Augmentation | None:
-    amounts = recorded.get("augmentation")
+    amounts = recorded_augmentation(run, recorded)
     if settings.augment is False or (settings.augment is None and amounts is None):
         return None
     if settings.augment_strength is not None:
         return augmentation_for(data).scaled(settings.augment_strength)
-    return augmentation_for(data) if amounts is None else Augmentation(**amounts)
+    return augmentation_for(data) if amounts is None else amounts
 
 
 def _way_out(method: Method, framework: int) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgedigits.bench import check_turns
 from edgedigits.errors import RunError, UsageError
 from edgedigits.progress import SILENT, Progress
 from edgedigits.remote.many import Outcome, Say, follow, on_all
@@ -48,8 +49,7 @@ def bench_on(
     Raises:
         UsageError: nothing that could be measured, or two files of one name.
     """
-    if min(threads) < 1 or rounds < 1:
-        raise UsageError("--threads and --rounds must be 1 or more")
+    check_turns(threads, rounds)
     names = [file.name for file in files]
     if doubled := sorted({name for name in names if names.count(name) > 1}):
         raise UsageError(f"two files are called {doubled[0]}; measure them one after the other")

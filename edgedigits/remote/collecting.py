@@ -111,7 +111,7 @@ class _Home:
                 entry.unlink()
         index = out / INDEX
         if index.is_file():
-            for line in index.read_text(encoding="utf-8", errors="replace").splitlines():
+            for line in index.read_text(encoding="utf-8", errors="replace").split("\n"):
                 with contextlib.suppress(ValueError, KeyError, TypeError):
                     self._lines[str(json.loads(line)["crop"])] = line
 

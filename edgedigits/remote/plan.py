@@ -91,6 +91,8 @@ def check_paths(plan: Plan) -> None:
         raise UsageError(f"--unit-folder {plan.units}: must be absolute, like {UNITS}")
     if not 0 <= plan.settle < math.inf:
         raise UsageError(f"--settle {plan.settle}: must be a number of seconds, 0 or more")
+    if (plan.wish.watchdog or 0) < 0:
+        raise UsageError(f"--watchdog {plan.wish.watchdog}: must be 0 or more seconds")
     if plan.wheel is not None and plan.wheel.is_file() and not _is_wheel(plan.wheel):
         raise UsageError(f"--wheel {plan.wheel}: is no wheel of edgedigits")
     for option, path, good in (

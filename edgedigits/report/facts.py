@@ -8,6 +8,7 @@ from typing import Any
 
 from edgedigits.data.dataset import Images
 from edgedigits.diagnose import Diagnosis
+from edgedigits.errors import RunError
 from edgedigits.report.rows import NOTHING, Column, Table, count, number, percent, pictures
 from edgedigits.run import RunFolder, read_json
 
@@ -148,10 +149,16 @@ class Pruning:
 
 def read_pruning(facts: RunFacts) -> tuple[Pruning, ...]:
     """The prunings that ``run.json`` records."""
-    return tuple(
-        _read_pruning(source, record)
-        for source, record in facts.manifest.get("pruning", {}).items()
-    )
+    found = []
+    for source, record in facts.manifest.get("pruning", {}).items():
+        try:
+            found.append(_read_pruning(source, record))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RunError(
+                f"{facts.path / 'run.json'}: damaged, pruning.{source} is not what 'edgedigits "
+                "prune' records; prune again"
+            ) from error
+    return tuple(found)
 
 
 def _read_pruning(source: str, record: dict[str, Any]) -> Pruning:

@@ -31,8 +31,10 @@ class Limit:
         """Raise UsageError where the limit makes no sense."""
         if self.max_drop is None and self.max_bytes is None:
             raise UsageError("say how far to go: add --max-drop POINTS or --max-bytes N")
-        if self.max_drop is not None and not self.max_drop >= 0:  # also what is not a number
-            raise UsageError(f"--max-drop {self.max_drop:g}: must be 0 or more percentage points")
+        if self.max_drop is not None and not 0 <= self.max_drop < float("inf"):
+            raise UsageError(
+                f"--max-drop {self.max_drop:g}: must be a number of percentage points from 0"
+            )
         if self.max_bytes is not None and self.max_bytes < 1:
             raise UsageError(f"--max-bytes {self.max_bytes}: must be 1 or more")
 

@@ -67,6 +67,8 @@ def shrink(
         raise UsageError(f"--trials {trials}: must be 1 or more")
     if settings.epochs is not None and settings.epochs < 1:
         raise UsageError(f"--epochs {settings.epochs}: must be 1 or more")
+    if settings.seed < 0:
+        raise UsageError(f"--seed {settings.seed}: must be 0 or more")
     load_optuna()
     data = load_run_data(run, data_dir=data_dir, progress=progress)
     if data.test.labels is None:

@@ -39,7 +39,7 @@ from edgedigits.train import save_model
 from edgedigits.train.distillation import Teacher
 from edgedigits.train.lessons import FOLDER as LESSONS
 from edgedigits.train.lessons import Lessons, lessons
-from edgedigits.train.settings import augmentation_for
+from edgedigits.train.settings import augmentation_for, recorded_augmentation
 
 VERSION = 1  # of how candidates are made: another one begins anew
 EPOCHS = 8
@@ -132,7 +132,7 @@ class Workshop:
         self.data_dir = data_dir
         self.progress = progress
         self._manifest = run.manifest()
-        record = self._manifest["model"]
+        record = run.recorded("model", "name", "input_shape", "input_range")
         self._shape = tuple(record["input_shape"])
         low, high = record["input_range"]
         self._range = (float(low), float(high))
@@ -148,7 +148,7 @@ class Workshop:
         made_of = {
             "version": VERSION,
             "model": file_digest(self.run.model_file()),
-            "data": self._manifest["data"]["digest"],
+            "data": self.run.recorded("data", "digest")["digest"],
             "validation": self.data.validation.digest,
             "calibration": self._calibration,
             "epochs": self._epochs,
@@ -313,8 +313,7 @@ class Workshop:
         name = self.data.dataset.name
         if name in NAMES or knows_digits(self.data.class_names):
             return augmentation_for(name).scaled(STRENGTH)
-        amounts = self._manifest.get("settings", {}).get("augmentation")
-        return None if amounts is None else Augmentation(**amounts)
+        return recorded_augmentation(self.run, self._manifest.get("settings", {}))
 
 
 class _Quiet:

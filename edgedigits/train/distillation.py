@@ -158,7 +158,7 @@ def load_teacher(
         UsageError: it sees other pictures or knows other classes than the student.
         RunError, ModelFileError: the run or its model cannot be used.
     """
-    record = run.manifest()["model"]
+    record = run.recorded("model", "input_shape", "classes", "input_range")
     shape, head = tuple(record["input_shape"]), int(record["classes"])
     if (shape, head) != (student, classes):
         raise UsageError(

@@ -72,7 +72,7 @@ def filled_from_run(settings: TrainSettings) -> TrainSettings:
             raise UsageError(f"--finetune and --{name} exclude each other; leave one out")
     run = old_run(settings.finetune)
     manifest = run.manifest()
-    recorded = {**OLDER, **manifest["settings"]}
+    recorded = {**OLDER, **run.recorded("settings", *KEPT, "learning_rate")}
     if settings.model not in (None, recorded["model"]):
         raise UsageError(
             f"MODEL is {settings.model}, but {run.path} holds {recorded['model']}; leave it out"

@@ -9,19 +9,20 @@ from typing import Any
 import numpy as np
 
 from edgedigits.data.dataset import Pictures
+from edgedigits.data.registry import NAMES as DATA_NAMES
 from edgedigits.data.registry import load_data
 from edgedigits.errors import DataError, ModelFileError, UsageError
 from edgedigits.keras_files import KerasFacts, facts_of, load_keras
 from edgedigits.model_input import Range, picture_shape
+from edgedigits.new_run import check_new_run, create_run
 from edgedigits.progress import SILENT, Progress
 from edgedigits.run import (
     RunFolder,
     atomic_path,
-    check_new_run,
     command_line,
-    create_run,
     file_digest,
     host_facts,
+    not_a_file,
     package_versions,
     write_bytes,
 )
@@ -32,6 +33,7 @@ from edgedigits.train.training import PACKAGES
 
 COMMON_RANGES: tuple[Range, ...] = ((0.0, 1.0), (0.0, 255.0), (-1.0, 1.0))
 NEAR_CHANCE = 1.5  # times the share of the most frequent class
+AS_GOOD = 0.01  # accuracies that differ by less do not tell one range from another
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class ImportResult:
         input_range: the model's values for pixel 0 and pixel 255.
         validation_accuracy: on the run's validation part, 0 to 1.
         warning: what looks wrong, in one sentence; None where nothing does.
-        notes: what was said of the data.
+        notes: what was said of the data, and whether the accuracy leaves the range open.
     """
 
     run: RunFolder
@@ -104,8 +106,13 @@ def import_model(
         RunError: the run folder cannot be written.
     """
     if not file.is_file():
-        raise UsageError(f"{file}: no such file; name a .keras or .h5 file")
-    check_new_run(path, overwrite=overwrite)
+        raise UsageError(f"{file}: {not_a_file(file)}; name a .keras or .h5 file")
+    if seed < 0:
+        raise UsageError(f"--seed {seed}: must be 0 or more")
+    sources = [(str(file), file)]
+    if data not in DATA_NAMES:
+        sources.append((f"--data {data}", Path(data).expanduser()))
+    check_new_run(path, overwrite=overwrite, sources=sources)
     progress.update("opening the model", 0, None)
     model = load_keras(file)
     facts = facts_of(file, model)
@@ -123,7 +130,8 @@ def import_model(
     split = choose_split(dataset, VALIDATION, seed)
     parts = apply_split(dataset, split)
     _, accuracy = measure(model, parts.validation, facts.input_shape, input_range)
-    warning = _warning(model, facts, parts.validation, input_range, accuracy)
+    progress.update("trying other input ranges", 0, None)
+    warning, note = _doubts(model, facts, parts.validation, input_range, accuracy)
 
     run = create_run(path, overwrite=overwrite)
     run.update_manifest(
@@ -146,7 +154,8 @@ def import_model(
     )
     split.save(run)
     _store(model, file, run.model_file())
-    return ImportResult(run, facts, input_range, accuracy, warning, parts.notes)
+    notes = parts.notes if note is None else (*parts.notes, note)
+    return ImportResult(run, facts, input_range, accuracy, warning, notes)
 
 
 def _store(model: Any, file: Path, target: Path) -> None:
@@ -157,23 +166,31 @@ def _store(model: Any, file: Path, target: Path) -> None:
         model.save(temporary)
 
 
-def _warning(
+def _doubts(
     model: Any, facts: KerasFacts, pictures: Pictures, used: Range, accuracy: float
-) -> str | None:
-    """A word on an accuracy near chance, with the range that would do better, if one does."""
+) -> tuple[str | None, str | None]:
+    """A warning where something looks wrong, and a note where the accuracy does not tell."""
     assert pictures.labels is not None
     chance = np.bincount(pictures.labels).max() / len(pictures)
-    if accuracy >= NEAR_CHANCE * chance:
-        return None
     others = [
         (measure(model, pictures, facts.input_shape, other)[1], other)
         for other in COMMON_RANGES
         if other != used
     ]
-    best, span = max(others)
-    advice = (
-        f"with --input-range {span[0]:g},{span[1]:g} it would be {best:.4f}"
-        if best >= NEAR_CHANCE * chance
-        else "was it trained on other classes, or on dark digits on a light ground?"
-    )
-    return f"an accuracy of {accuracy:.4f} is near chance: {advice}"
+    best, span = max(others, key=lambda other: other[0])  # of equal ones the first
+    option = f"--input-range {span[0]:g},{span[1]:g}"
+    if accuracy < NEAR_CHANCE * chance:
+        advice = (
+            f"with {option} it would be {best:.4f}"
+            if best >= NEAR_CHANCE * chance
+            else "was it trained on other classes, or on dark digits on a light ground?"
+        )
+        return f"an accuracy of {accuracy:.4f} is near chance: {advice}", None
+    if best > accuracy + AS_GOOD:
+        return f"the accuracy is {accuracy:.4f}; with {option} it would be {best:.4f}", None
+    if best >= accuracy - AS_GOOD:
+        return None, (
+            f"with {option} the accuracy would be {best:.4f}, so it does not tell which range is "
+            "right; name the one that the model was trained with"
+        )
+    return None, None

@@ -194,15 +194,40 @@ def recorded_plan(run: RunFolder, settings: TrainSettings) -> Plan:
     return made
 
 
+def recorded_augmentation(run: RunFolder, settings: dict[str, Any]) -> Augmentation | None:
+    """How a run's training changed its pictures, by the ``settings`` of its manifest.
+
+    Raises:
+        RunError: the record is damaged.
+    """
+    amounts = settings.get("augmentation")
+    try:
+        return (
+            None if amounts is None else Augmentation(**{k: float(v) for k, v in amounts.items()})
+        )
+    except (TypeError, ValueError) as error:
+        raise RunError(
+            f"{run.manifest_file}: damaged, settings.augmentation is not what training records; "
+            "make the run again"
+        ) from error
+
+
 def _given(settings: TrainSettings) -> dict[str, Any]:
     return {name: value for name, value in asdict(settings).items() if value is not None}
+
+
+def above_0(found: float) -> str:
+    """What a number that may not be this one must be, for a message."""
+    return "finite" if found == float("inf") else "above 0"
 
 
 def _check(settings: TrainSettings, made: Plan) -> None:
     for name in ("epochs", "batch_size", "learning_rate"):
         value = getattr(made, name)
-        if not value > 0:
-            raise UsageError(f"--{name.replace('_', '-')} is {value:g}; it must be above 0")
+        if not 0 < value < float("inf"):
+            raise UsageError(
+                f"--{name.replace('_', '-')} is {value:g}; it must be {above_0(value)}"
+            )
     if settings.teacher is not None and settings.validation is not None:
         raise UsageError(
             "--validation and --teacher exclude each other: the validation part is the teacher's"
@@ -213,8 +238,10 @@ def _check(settings: TrainSettings, made: Plan) -> None:
         raise UsageError(f"--replay is {made.replay:g}; it must be 0 or more")
     if made.views < 0:
         raise UsageError(f"--views is {made.views}; it must be 0 or more")
-    if not made.temperature > 0:
-        raise UsageError(f"--temperature is {made.temperature:g}; it must be above 0")
+    if not 0 < made.temperature < float("inf"):
+        raise UsageError(
+            f"--temperature is {made.temperature:g}; it must be {above_0(made.temperature)}"
+        )
     if made.early_stopping < 0:
         raise UsageError(f"--early-stopping is {made.early_stopping}; it must be 0 or more")
     if not 0 < made.augment_strength <= 1:

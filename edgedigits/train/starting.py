@@ -7,7 +7,7 @@ from typing import Any
 
 from edgedigits.errors import ModelFileError, UsageError
 from edgedigits.keras_files import load_keras
-from edgedigits.run import RunFolder
+from edgedigits.run import RunFolder, not_a_file
 
 
 def init_file(init: str) -> Path:
@@ -19,7 +19,8 @@ def init_file(init: str) -> Path:
     path = Path(init)
     file = RunFolder(path).model_file() if path.is_dir() else path
     if not file.is_file():
-        raise UsageError(f"--init {init}: no such run or .keras file")
+        wrong = "no such run or .keras file" if path.is_dir() else not_a_file(path)
+        raise UsageError(f"--init {init}: {wrong}; name a run with a model, or a .keras file")
     return file
 
 

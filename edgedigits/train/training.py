@@ -9,21 +9,22 @@ from typing import Any
 
 from edgedigits.data.crop_labels import NAMES as CROP_NAMES
 from edgedigits.data.crops import CropSet, for_classes
+from edgedigits.data.registry import NAMES as DATA_NAMES
 from edgedigits.data.registry import load_data
-from edgedigits.errors import UsageError
+from edgedigits.errors import RunError, UsageError
 from edgedigits.keras_files import load_keras
 from edgedigits.models.build import build, fold
 from edgedigits.models.registry import get_model
+from edgedigits.new_run import check_new_run, create_run
 from edgedigits.progress import SILENT, Progress
 from edgedigits.run import (
     RunFolder,
-    check_new_run,
     code_digest,
     command_line,
-    create_run,
     file_digest,
     host_facts,
     package_versions,
+    resume_command,
     write_text,
 )
 from edgedigits.run_data import (
@@ -144,11 +145,7 @@ def train(
         KeyboardInterrupt: the user stopped it; the best model so far is in the run.
     """
     made = plan(settings if settings.finetune is None else filled_from_run(settings))
-    if made.init is not None:
-        init_file(made.init)
-    if made.teacher is not None:
-        teacher_runs(made.teacher)
-    check_new_run(path, overwrite=overwrite)
+    check_new_run(path, overwrite=overwrite, resume=True, sources=_sources(made))
     import_tf_keras("training")
     if made.finetune is not None and data_dir is None:
         data_dir = old_data_dir(made)
@@ -215,6 +212,24 @@ def resume(
         return _train(run, made, data, _first_model(made, progress), teachers, (), progress)
     progress.say(f"resuming {path} after epoch {len(checkpoint.results)} of {made.epochs}")
     return _train(run, made, data, checkpoint.model, teachers, checkpoint.results, progress)
+
+
+def _sources(made: Plan) -> list[tuple[str, Path]]:
+    """What a training starts from, by its options; UsageError where a run or file is missing."""
+    found = []
+    if made.finetune is not None:
+        found.append((f"--finetune {made.finetune}", Path(made.finetune)))
+    elif made.init is not None:
+        found.append((f"--init {made.init}", init_file(made.init)))
+    if made.teacher is not None:
+        found += [(f"--teacher {run.path}", run.path) for run in teacher_runs(made.teacher)]
+    for option, data in (
+        ("--with" if made.finetune else "--data", made.data),
+        ("--data", made.crops),
+    ):
+        if data is not None and data not in DATA_NAMES:
+            found.append((f"{option} {data}", Path(data).expanduser()))
+    return found
 
 
 def _write_manifest(run: RunFolder, made: Plan, data: RunData, record: dict[str, Any]) -> None:
@@ -285,9 +300,9 @@ def _train(
     results = list(done)
 
     def after_epoch(so_far: tuple[EpochResult, ...]) -> bool:
-        results[:] = so_far
         ends = len(so_far) == made.epochs or _enough(so_far, made.early_stopping)
         save_epoch(run, model, so_far, last=ends, finished=_finisher(made))
+        results[:] = so_far
         return ends
 
     try:
@@ -326,10 +341,13 @@ def _train(
                 after_epoch=after_epoch,
                 what=f"training {made.model}",
             )
+        return _finish(run, made, data, tuple(results), progress)
     except KeyboardInterrupt:
-        progress.say(_interrupted(run, results))
+        progress.say(f"interrupted {_left(run, results)}")
         raise
-    return _finish(run, made, data, tuple(results), progress)
+    except RunError:
+        progress.say(f"stopped {_left(run, results)}")
+        raise
 
 
 def _finisher(made: Plan) -> Callable[[Any], Any]:
@@ -345,13 +363,18 @@ def _enough(results: tuple[EpochResult, ...], patience: int) -> bool:
     return bool(patience and results and len(results) - best_epoch(results).epoch >= patience)
 
 
-def _interrupted(run: RunFolder, results: list[EpochResult]) -> str:
+def _left(run: RunFolder, results: list[EpochResult]) -> str:
+    """What a training that ended early leaves, and how to go on with it."""
     if not results:
-        return f"interrupted before the first epoch was complete: {run.path} holds no model yet"
+        return (
+            f"before the first epoch was complete: {run.path} holds no model yet; "
+            f"{resume_command(run.path)} begins again"
+        )
     best = best_epoch(results)
     return (
-        f"interrupted after {len(results)} complete epochs: {run.model_file()} holds the best one "
-        f"(epoch {best.epoch}, validation accuracy {best.val_accuracy:.4f}); --resume goes on"
+        f"after {len(results)} complete epochs: {run.model_file()} holds the best one (epoch "
+        f"{best.epoch}, validation accuracy {best.val_accuracy:.4f}); "
+        f"{resume_command(run.path)} goes on"
     )
 
 

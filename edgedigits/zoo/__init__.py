@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edgedigits.errors import ModelFileError, UsageError
-from edgedigits.run import file_digest, write_bytes
+from edgedigits.run import file_digest, write_together
 
 FOLDER = Path(__file__).parent
 READER = "digit-reader"
@@ -198,8 +198,12 @@ def copy_out(
     there = [str(file) for file in (target, beside, *more) if file.exists()]
     if there and not overwrite:
         raise UsageError(f"{there[0]}: already exists; add --overwrite, or name another --out")
-    write_bytes(beside, source.with_suffix(".json").read_bytes())
-    write_bytes(target, source.read_bytes())
+    for file in (target, beside, *more):
+        if file.is_dir():
+            raise UsageError(f"{file}: is a folder; name another --out")
+    write_together(
+        (beside, source.with_suffix(".json").read_bytes()), (target, source.read_bytes())
+    )
     return target, beside
 
 

@@ -38,11 +38,13 @@ def items(folder: Path) -> list[dict[str, Any]]:
     except FileNotFoundError:
         return []
     found = []
-    for line in text.splitlines(keepends=True):
-        names = _names(line) if line.endswith("\n") else None
+    # What follows the last line's end is nothing, or a line half written. Not splitlines, which
+    # also divides at characters that JSON leaves in a text.
+    for line in text.split("\n")[:-1]:
+        names = _names(line)
         pictures = None if names is None else _read(folder, names)
         if names is not None and pictures is not None:
-            entry = {"line": line.rstrip("\n"), "pictures": names}
+            entry = {"line": line, "pictures": names}
             size = sum(map(len, pictures))
             found.append({**entry, "bytes": size, "sha256": digest(entry["line"], pictures)})
     return found
