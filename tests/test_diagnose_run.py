@@ -116,6 +116,21 @@ def test_only_one_variant_and_no_float32_export(run: Path, run_cli: RunCli) -> N
     assert "int4" not in out
 
 
+def test_a_bundle_against_the_model_it_was_made_of(
+    exported_run: Path, tmp_path: Path, run_cli: RunCli
+) -> None:
+    file = exported_run / "exports" / "int8.tflite"
+    code, _, error = run_cli("bundle", file, "--out", tmp_path / "a.bundle")
+    assert code == 0, error
+    options = ("--float", exported_run / "model.keras", "--data", "digits", "--limit", 40, "--json")
+    answers = [
+        json.loads(run_cli("diagnose", f, *options)[1]) for f in (file, tmp_path / "a.bundle")
+    ]
+    layers = [answer["variants"][0]["layers"] for answer in answers]
+    assert layers[0]
+    assert layers[0] == layers[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -125,6 +140,7 @@ def test_only_one_variant_and_no_float32_export(run: Path, run_cli: RunCli) -> N
         (["RUN", "--data", "digits"], 2, "--data goes with a .tflite file"),
         (["RUN/exports/int8.tflite"], 2, "add --float FILE and --data DATA"),
         (["none"], 2, "none"),
+        (["mnist-9k", "--float", "RUN/model.keras", "--data", "digits"], 2, "mnist-8k"),
         (
             ["RUN/exports/int8.tflite", "--float", "RUN/exports/int4.tflite", "--data", "digits"],
             1,

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 def diagnose(
     target: Annotated[
         Path,
-        typer.Argument(metavar="RUN", help="A run folder with exports; or any .tflite file."),
+        typer.Argument(
+            metavar="RUN",
+            help="A run folder with exports; or a .tflite file, a bundle, a shipped file's name.",
+        ),
     ],
     variant: Annotated[
         list[str] | None,
@@ -76,12 +79,14 @@ def diagnose(
 
     Example: edgedigits diagnose runs/a --variant int8
     """
+    from edgedigits.device.bundle.opening import resolve_model
     from edgedigits.diagnose import diagnose_file, diagnose_run
     from edgedigits.errors import UsageError
     from edgedigits.report.diagnosis import diagnosis_json, diagnosis_view
     from edgedigits.train.importing import parse_range
 
-    a_file = target.is_file() or target.suffix == ".tflite"
+    of_a_file = reference is not None and not target.is_dir()
+    a_file = target.is_file() or target.suffix == ".tflite" or of_a_file
     given = {"--float": reference, "--data": data, "--input-range": input_range}
     with progress() as shown:
         if a_file:
@@ -93,7 +98,7 @@ def diagnose(
             if variant:
                 raise UsageError("--variant goes with a run folder; a file is one variant")
             found = diagnose_file(
-                target,
+                resolve_model(target),
                 reference,
                 data,
                 split=split,
