@@ -29,6 +29,7 @@ from edgedigits.convert.tflite import to_tflite
 from edgedigits.data.dataset import Pictures
 from edgedigits.data.registry import load_data
 from edgedigits.device.classifier import Classifier
+from edgedigits.files import write_json
 from edgedigits.model_input import model_input
 from edgedigits.models.build import Precision, build
 from edgedigits.models.layers import (
@@ -45,9 +46,10 @@ from edgedigits.models.layers import (
 from edgedigits.models.registry import get_model
 from edgedigits.models.spec import ModelSpec
 from edgedigits.progress import SILENT
+from edgedigits.provenance import host_facts, package_versions
 from edgedigits.prune.channels import remove, strongest
 from edgedigits.prune.sequential import assemble, chain
-from edgedigits.run import RunFolder, host_facts, package_versions, write_json
+from edgedigits.run import RunFolder
 from edgedigits.run_data import RunData, apply_split
 from edgedigits.tf_loader import import_tf_keras
 from edgedigits.train.averaging import averaged

@@ -29,9 +29,11 @@ from edgedigits.device.classifier import Classifier
 from edgedigits.device.interpreter import Interpreter
 from edgedigits.diagnose.diagnosing import Reference
 from edgedigits.diagnose.study import Choice, Judge, study_calibration
+from edgedigits.files import write_json
 from edgedigits.keras_files import layer_kinds
 from edgedigits.model_input import model_input
-from edgedigits.run import RunFolder, host_facts, open_run, package_versions, write_json
+from edgedigits.provenance import host_facts, package_versions
+from edgedigits.run import RunFolder, open_run
 from edgedigits.run_data import RunData, load_run_data
 
 RESULT = Path(__file__).parent / "results" / "calibration-study.json"

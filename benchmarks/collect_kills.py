@@ -25,7 +25,8 @@ sys.path.append(str(Path(__file__).parent.parent / "tests"))
 from helpers_sshd import Device, device
 from helpers_unsure import fill, pixels
 
-from edgedigits.run import host_facts, package_versions, write_json
+from edgedigits.files import write_json
+from edgedigits.provenance import host_facts, package_versions
 
 RESULT = Path(__file__).parent / "results" / "collect-kills.json"
 NEW = 100  # crops that come between two kills

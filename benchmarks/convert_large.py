@@ -22,8 +22,10 @@ from typing import Any
 
 from edgedigits.convert.recipes import RECIPES, Tool
 from edgedigits.evaluate import evaluate_file
+from edgedigits.files import write_json
 from edgedigits.metrics import compare_paired
-from edgedigits.run import RunFolder, host_facts, package_versions, write_json
+from edgedigits.provenance import host_facts, package_versions
+from edgedigits.run import RunFolder
 
 RESULT = Path(__file__).parent / "results" / "convert-large.json"
 TOOLS = ("tflite-converter", "ai-edge-quantizer")

@@ -26,6 +26,8 @@ from helpers_camera import Stream
 from helpers_frames import mjpeg_server
 from helpers_sshd import Device, device
 
+from edgedigits.files import write_json
+from edgedigits.provenance import host_facts, package_versions
 from edgedigits.remote.deploying import deploy
 from edgedigits.remote.judging import look
 from edgedigits.remote.packages import constraints_for, fetch_wheels
@@ -33,7 +35,6 @@ from edgedigits.remote.plan import Plan, Wish
 from edgedigits.remote.rolling import rollback, status
 from edgedigits.remote.there.environment import trim
 from edgedigits.remote.wheels import own_wheel
-from edgedigits.run import host_facts, package_versions, write_json
 
 RESULT = Path(__file__).parent / "results" / "deploy.json"
 TARGETS = {"from nothing": 60.0, "update": 10.0}

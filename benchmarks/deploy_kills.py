@@ -23,11 +23,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from helpers_sshd import Device, device
 
+from edgedigits.files import file_digest, write_json
+from edgedigits.provenance import host_facts, package_versions
 from edgedigits.remote.deploying import deploy
 from edgedigits.remote.rolling import rollback
 from edgedigits.remote.ssh import hang_up
 from edgedigits.remote.wheels import own_wheel
-from edgedigits.run import file_digest, host_facts, package_versions, write_json
 from edgedigits.zoo import zoo_file
 
 RESULT = Path(__file__).parent / "results" / "deploy-kills.json"

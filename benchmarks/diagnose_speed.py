@@ -21,7 +21,9 @@ from typing import Any
 import numpy as np
 
 from edgedigits.diagnose import DEFAULT_PICTURES, diagnose_run
-from edgedigits.run import RunFolder, host_facts, open_run, package_versions, write_json
+from edgedigits.files import write_json
+from edgedigits.provenance import host_facts, package_versions
+from edgedigits.run import RunFolder, open_run
 
 RESULT = Path(__file__).parent / "results" / "diagnose-speed.json"
 ROUNDS = 3

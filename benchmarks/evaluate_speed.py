@@ -24,7 +24,9 @@ from numpy.typing import NDArray
 
 from edgedigits.device.classifier import BATCH, Classifier
 from edgedigits.device.interpreter import load_runtime
-from edgedigits.run import RunFolder, host_facts, package_versions, write_json
+from edgedigits.files import write_json
+from edgedigits.provenance import host_facts, package_versions
+from edgedigits.run import RunFolder
 from edgedigits.run_data import load_run_data
 
 RESULT = Path(__file__).parent / "results" / "evaluate-speed.json"

@@ -20,7 +20,9 @@ import time
 from pathlib import Path
 
 from edgedigits.device.classifier import Classifier
-from edgedigits.run import RunFolder, host_facts, package_versions, write_json
+from edgedigits.files import write_json
+from edgedigits.provenance import host_facts, package_versions
+from edgedigits.run import RunFolder
 
 RESULT = Path(__file__).parent / "results" / "export-kills.json"
 PROGRAM = [sys.executable, "-m", "edgedigits.cli.main"]

@@ -31,7 +31,8 @@ from fault_feeder import Feeder
 from fault_kinds import FAULTS, Bench
 from helpers_mosquitto import mosquitto, subscribed
 
-from edgedigits.run import host_facts, package_versions, write_json
+from edgedigits.files import write_json
+from edgedigits.provenance import host_facts, package_versions
 
 RESULT = Path(__file__).parent / "results" / "faults.json"
 DELEGATE = "libnobody-has-this.so.1"

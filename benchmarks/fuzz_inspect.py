@@ -25,8 +25,9 @@ import numpy as np
 
 from edgedigits.convert.inspection import examine
 from edgedigits.errors import ModelFileError
+from edgedigits.files import write_json
+from edgedigits.provenance import host_facts, package_versions
 from edgedigits.report.inspection import inspection_json, inspection_view
-from edgedigits.run import host_facts, package_versions, write_json
 from edgedigits.zoo import reader_file
 
 RESULT = Path(__file__).parent / "results" / "fuzz-inspect.json"

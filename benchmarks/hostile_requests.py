@@ -32,7 +32,8 @@ import cv2
 import numpy as np
 from hostile_cases import CANARY, Case, Target, cases, request
 
-from edgedigits.run import host_facts, package_versions, write_json
+from edgedigits.files import write_json
+from edgedigits.provenance import host_facts, package_versions
 
 RESULT = Path(__file__).parent / "results" / "hostile-requests.json"
 TOKEN = "S3cret-of-the-owner"

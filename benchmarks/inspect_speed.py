@@ -20,7 +20,8 @@ from statistics import median
 from typing import Any
 
 from edgedigits.device.metadata import DIGEST_FIELD
-from edgedigits.run import host_facts, package_versions, write_json
+from edgedigits.files import write_json
+from edgedigits.provenance import host_facts, package_versions
 
 RESULT = Path(__file__).parent / "results" / "inspect-speed.json"
 ROUNDS = 7

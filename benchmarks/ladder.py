@@ -33,8 +33,9 @@ from edgedigits.data.registry import load_data
 from edgedigits.device.classifier import Classifier
 from edgedigits.device.interpreter import Kernels
 from edgedigits.device.latency import Latency, measure_latency
+from edgedigits.files import write_json
+from edgedigits.provenance import host_facts, package_versions
 from edgedigits.robustness import DISTORTIONS
-from edgedigits.run import host_facts, package_versions, write_json
 from edgedigits.zoo import reader_file
 
 RESULT = Path(__file__).parent / "results" / "ladder.json"

@@ -31,8 +31,9 @@ from edgedigits.data.registry import load_data
 from edgedigits.device.opening import open_recogniser
 from edgedigits.device.reading import Box
 from edgedigits.device.unsure import UnsureCrops
+from edgedigits.files import file_digest, write_json
 from edgedigits.labelling import LabelServer, LabelStore
-from edgedigits.run import file_digest, host_facts, package_versions, write_json
+from edgedigits.provenance import host_facts, package_versions
 from edgedigits.scenes import Scene, hard_mix, make_scene
 from edgedigits.scoring import total
 

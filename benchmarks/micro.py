@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from edgedigits.run import child_environment
+from edgedigits.child import child_environment
 
 STEP = 16  # bytes
 LARGEST = 64 << 20  # bytes

@@ -16,7 +16,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from edgedigits.run import RunFolder, host_facts, package_versions, write_json
+from edgedigits.files import write_json
+from edgedigits.provenance import host_facts, package_versions
+from edgedigits.run import RunFolder
 
 RESULT = Path(__file__).parent / "results" / "mnist-variants.json"
 PACKAGES = (

@@ -27,7 +27,8 @@ sys.path.append(str(Path(__file__).parent.parent / "tests"))
 from helpers_commits import Lines, committing, publishing, seen
 from helpers_mosquitto import Mosquitto, Subscriber, mosquitto, subscribed
 
-from edgedigits.run import host_facts, package_versions, write_json
+from edgedigits.files import write_json
+from edgedigits.provenance import host_facts, package_versions
 
 RESULT = Path(__file__).parent / "results" / "queue-kills.json"
 SEED = 11

@@ -25,11 +25,12 @@ from edgedigits.data.registry import load_data
 from edgedigits.device.opening import open_recogniser
 from edgedigits.device.reading import DIGITS
 from edgedigits.device.recogniser import Recogniser
+from edgedigits.files import file_digest, write_json
 from edgedigits.negatives import KINDS, make_negatives
 from edgedigits.picture_files import read_picture
 from edgedigits.preprocess import place
+from edgedigits.provenance import host_facts, package_versions
 from edgedigits.rejection import fit_rejection, judge_rejection, sureness
-from edgedigits.run import file_digest, host_facts, package_versions, write_json
 from edgedigits.scenes import CONDITIONS
 from edgedigits.scoring import Score, load_photo_labels, score_frame, total
 from edgedigits.zoo import reader_file

@@ -33,7 +33,8 @@ from edgedigits.data.registry import load_data
 from edgedigits.device.opening import open_recogniser
 from edgedigits.device.outputs import json_line
 from edgedigits.device.recogniser import Recogniser
-from edgedigits.run import host_facts, package_versions, write_json
+from edgedigits.files import write_json
+from edgedigits.provenance import host_facts, package_versions
 from edgedigits.scenes import Conditions, make_scene
 from edgedigits.zoo import reader_file
 

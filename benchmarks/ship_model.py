@@ -23,7 +23,8 @@ from edgedigits.convert.contents import Contents, read_contents
 from edgedigits.device.metadata import Metadata
 from edgedigits.device.sidecar import file_metadata
 from edgedigits.errors import EdgedigitsError, RunError, UsageError
-from edgedigits.run import RunFolder, file_digest, open_run, write_bytes, write_json
+from edgedigits.files import file_digest, write_bytes, write_json
+from edgedigits.run import RunFolder, open_run
 from edgedigits.zoo import FOLDER, SeedResult, spread
 
 MAY_DIFFER = (

@@ -19,7 +19,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from edgedigits.run import RunFolder, host_facts, open_run, package_versions, write_json
+from edgedigits.files import write_json
+from edgedigits.provenance import host_facts, package_versions
+from edgedigits.run import RunFolder, open_run
 
 RESULT = Path(__file__).parent / "results" / "shrink.json"
 PROGRAM = [sys.executable, "-m", "edgedigits.cli.main"]

@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from edgedigits.files import write_json
 from edgedigits.models.build import build
 from edgedigits.models.registry import get_model
-from edgedigits.run import host_facts, package_versions, write_json
+from edgedigits.provenance import host_facts, package_versions
 from edgedigits.tf_loader import import_tf_keras
 
 RESULT = Path(__file__).parent / "results" / "train-speed.json"

@@ -19,9 +19,10 @@ from edgedigits.data.crop_labels import NAMES, read_crop_labels
 from edgedigits.data.crops import crop_names, holds_crops, is_held_out, read_crops
 from edgedigits.data.folder import read_pictures
 from edgedigits.errors import DataError, RunError, UsageError
+from edgedigits.files import DAMAGED_NPZ, atomic_path, read_json, write_json
 from edgedigits.picture_files import SUFFIXES
 from edgedigits.progress import SILENT, Progress
-from edgedigits.run import DAMAGED_NPZ, RunFolder, atomic_path, read_json, write_json
+from edgedigits.run import RunFolder
 from edgedigits.run_data import RunData
 
 FOLDER_METHOD, CROPS_METHOD = "folder", "crops"

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from edgedigits.device.trial import BAD_FILE, last_words, run_child
 from edgedigits.errors import ConversionError, EdgedigitsError
+from edgedigits.files import write_bytes
 from edgedigits.keras_files import layer_kinds
 from edgedigits.model_input import Range, model_input
-from edgedigits.run import write_bytes
 
 TIME_LIMIT = 1800.0  # seconds; the largest reference system needs about a hundred
 

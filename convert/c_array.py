@@ -13,7 +13,7 @@ from edgedigits.convert.micro import why_not_micro
 from edgedigits.convert.recipes import Variant
 from edgedigits.device.metadata import read_metadata, read_model_bytes
 from edgedigits.errors import ConversionError, UsageError
-from edgedigits.run import write_together
+from edgedigits.files import write_together
 
 BYTES_A_LINE = 16
 NAME = "_model"  # ends the name of an array, and of its files

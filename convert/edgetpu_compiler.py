@@ -18,7 +18,7 @@ from typing import Any
 from edgedigits.convert.contents import read_contents
 from edgedigits.convert.edgetpu import EdgeTpu, map_edgetpu
 from edgedigits.errors import ConversionError, RunError
-from edgedigits.run import writing
+from edgedigits.files import writing
 
 PROGRAM = "edgetpu_compiler"
 TIME_LIMIT = 600.0  # seconds

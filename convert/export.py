@@ -23,6 +23,7 @@ from edgedigits.calibration.make import (
     save_calibration_set,
 )
 from edgedigits.calibration.record import CalibrationSet
+from edgedigits.child import child_environment
 from edgedigits.convert.clustering import cluster
 from edgedigits.convert.qat import QatSettings
 from edgedigits.convert.recipes import SOURCES, Variant, plan
@@ -33,9 +34,10 @@ from edgedigits.device.classifier import Classifier
 from edgedigits.device.metadata import read_metadata
 from edgedigits.device.sidecar import sidecar, sidecar_file
 from edgedigits.errors import ConversionError, UsageError, called
+from edgedigits.files import file_digest, write_json, writing
 from edgedigits.progress import SILENT, Progress
 from edgedigits.rejection import FIT_SEED, knows_digits, rejection_of
-from edgedigits.run import RunFolder, child_environment, file_digest, write_json, writing
+from edgedigits.run import RunFolder
 from edgedigits.run_data import RunData
 
 WORK_PREFIX = ".export-"  # then the process: work folders of those that were killed are removed

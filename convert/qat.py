@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.errors import ConversionError, MissingPackageError
+from edgedigits.files import DAMAGED_NPZ, atomic_path, file_digest
 from edgedigits.progress import Progress
-from edgedigits.run import DAMAGED_NPZ, RunFolder, atomic_path, file_digest
+from edgedigits.run import RunFolder
 from edgedigits.run_data import RunData
 from edgedigits.tf_loader import import_tf_keras
 from edgedigits.train.epochs import BestWeights

@@ -23,7 +23,9 @@ from numpy.typing import NDArray
 
 from edgedigits.convert.recipes import RECIPES, Recipe
 from edgedigits.errors import ConversionError, EdgedigitsError
-from edgedigits.run import RunFolder, file_digest, package_versions, writing
+from edgedigits.files import file_digest, writing
+from edgedigits.provenance import package_versions
+from edgedigits.run import RunFolder
 
 VERSIONED = (
     "tensorflow",

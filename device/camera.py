@@ -22,8 +22,8 @@ from edgedigits.device.tracking import Tracker
 from edgedigits.device.unsure import open_unsure
 from edgedigits.device.watching import Seen, watch
 from edgedigits.errors import UsageError
+from edgedigits.files import file_digest
 from edgedigits.progress import SILENT, Progress
-from edgedigits.run import file_digest
 
 LOOPBACK, PORT = "127.0.0.1", 8000  # of the page
 FIRST_FRAME = 30.0  # seconds for a live source to give one

@@ -13,7 +13,7 @@ from edgedigits.device.drawing import draw
 from edgedigits.device.reading import U8
 from edgedigits.device.watching import Seen
 from edgedigits.errors import DataError, UsageError
-from edgedigits.run import atomic_path, writing
+from edgedigits.files import atomic_path, writing
 
 VIDEO_CODES = {".avi": "MJPG", ".mp4": "mp4v"}
 ASSUMED_FPS = 10.0

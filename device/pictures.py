@@ -13,10 +13,10 @@ from edgedigits.device.reading import Reading
 from edgedigits.device.recogniser import Recogniser
 from edgedigits.device.unsure import UnsureCrops, open_unsure
 from edgedigits.errors import DataError, UsageError
+from edgedigits.files import not_a_file
 from edgedigits.picture_files import read_picture
 from edgedigits.preprocess import to_grey
 from edgedigits.progress import SILENT, Progress
-from edgedigits.run import not_a_file
 
 
 @dataclass(frozen=True, eq=False)

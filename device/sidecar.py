@@ -13,7 +13,7 @@ from typing import Any
 
 from edgedigits.device.metadata import Metadata, is_unchanged, metadata_of_text, read_metadata
 from edgedigits.errors import ModelFileError
-from edgedigits.run import read_file
+from edgedigits.files import read_file
 
 LARGEST = 1 << 20  # bytes; a longer JSON file beside a model is something else
 

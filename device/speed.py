@@ -24,7 +24,7 @@ from edgedigits.device.latency import measure_latency
 from edgedigits.device.opening import open_recogniser
 from edgedigits.device.reading import U8
 from edgedigits.errors import EdgedigitsError, ModelFileError
-from edgedigits.run import host_facts, package_versions
+from edgedigits.provenance import host_facts, package_versions
 
 PICTURES = 64  # of the embedded digits, taken in turn
 FRAMES = 30

@@ -13,9 +13,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from edgedigits.child import child_environment
 from edgedigits.device.metadata import read_model_bytes
 from edgedigits.errors import EdgedigitsError, ModelFileError
-from edgedigits.run import child_environment
 
 TIME_LIMIT = 60.0  # seconds; the largest reference system needs about one
 MEMORY_FLOOR = 4 << 30  # bytes of address space, before the file's own size is added

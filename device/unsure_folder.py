@@ -24,7 +24,7 @@ import cv2
 from edgedigits.data.crops import INDEX
 from edgedigits.device.reading import U8
 from edgedigits.errors import UsageError
-from edgedigits.run import read_file, write_bytes, writing
+from edgedigits.files import read_file, write_bytes, writing
 
 ROOM = 0.9  # of the limit that is left used after deleting, so that it is not done for each crop
 

@@ -11,7 +11,9 @@ from edgedigits.data.builtin import load_digits
 from edgedigits.device.classifier import Classifier
 from edgedigits.device.latency import Latency, measure_latency
 from edgedigits.errors import UsageError
-from edgedigits.run import RunFolder, host_facts, read_json
+from edgedigits.files import read_json
+from edgedigits.provenance import host_facts
+from edgedigits.run import RunFolder
 
 PICTURES = 64  # of the embedded digits, taken in turn
 

@@ -23,9 +23,9 @@ from edgedigits.device.classifier import Classifier
 from edgedigits.device.metadata import Metadata, read_model_bytes
 from edgedigits.errors import DataError, ModelFileError, UsageError
 from edgedigits.evaluate import Part, choose_part, take_at_most
+from edgedigits.files import write_bytes
 from edgedigits.progress import SILENT, Progress
 from edgedigits.rejection import how_many, knows_digits
-from edgedigits.run import write_bytes
 
 CLOSEST = 16  # golden pictures of the least margin
 SHARED = 24  # and others, by class share

@@ -15,17 +15,12 @@ from edgedigits.device.classifier import Classifier
 from edgedigits.device.latency import Latency, measure_latency
 from edgedigits.errors import UsageError
 from edgedigits.evaluate import Answers, Evaluation, Part, answer, evaluate, take_at_most
+from edgedigits.files import DAMAGED_NPZ, atomic_path, file_digest, read_json
 from edgedigits.metrics import PairedComparison, compare_paired, pareto_line
 from edgedigits.progress import SILENT, Progress
+from edgedigits.provenance import host_facts
 from edgedigits.rejection import DIGITS, LARGE, knows_digits
-from edgedigits.run import (
-    DAMAGED_NPZ,
-    RunFolder,
-    atomic_path,
-    file_digest,
-    host_facts,
-    read_json,
-)
+from edgedigits.run import RunFolder
 from edgedigits.run_data import load_run_data
 
 REFERENCE = "float32"

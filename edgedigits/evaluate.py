@@ -19,10 +19,11 @@ from edgedigits.data.split import stratified_sample, with_test
 from edgedigits.device.classifier import Classifier
 from edgedigits.device.metadata import Rejection
 from edgedigits.errors import DataError, UsageError
+from edgedigits.files import file_digest
 from edgedigits.metrics import ClassificationReport, classification_report
 from edgedigits.progress import SILENT, Progress
 from edgedigits.rejection import JUDGE_SEED, knows_digits, rejection_of
-from edgedigits.run import RunFolder, file_digest
+from edgedigits.run import RunFolder
 from edgedigits.run_data import apply_split, load_split
 
 SPLITS = ("test", "validation", "train", "all")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edgedigits.errors import MissingPackageError, ModelFileError, RunError
-from edgedigits.run import not_a_file, writing
+from edgedigits.files import not_a_file, writing
 from edgedigits.tf_loader import import_tf_keras
 
 # Modules of Keras itself, as its files name them. The empty name is an object built into Keras 2.

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgedigits.errors import UsageError
-from edgedigits.run import RunFolder, unfinished, writing
+from edgedigits.files import writing
+from edgedigits.run import RunFolder, unfinished
 
 PREVIOUS_SUFFIX = ".previous"  # where an overwritten run is kept
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.errors import DataError
+from edgedigits.files import read_file
 from edgedigits.picture_headers import pixels
-from edgedigits.run import read_file
 
 HEADER = 1 << 20  # bytes of a file among which its size stands
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp"})

@@ -16,8 +16,8 @@ from edgedigits.data.registry import load_data
 from edgedigits.device.classifier import Classifier
 from edgedigits.errors import DataError, UsageError
 from edgedigits.evaluate import choose_pictures
+from edgedigits.files import write_bytes
 from edgedigits.progress import SILENT, Progress
-from edgedigits.run import write_bytes
 
 HEADER = ("ImageId", "Label")  # as Kaggle's "Digit Recognizer" wants answers
 

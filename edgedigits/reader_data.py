@@ -20,10 +20,10 @@ from edgedigits.device.finder.hypotheses import VISIBLE, Hypothesis
 from edgedigits.device.reading import DIGITS, SEVERAL, Box
 from edgedigits.device.recogniser import find
 from edgedigits.errors import DataError, UsageError
+from edgedigits.files import atomic_path
 from edgedigits.negatives import JOINED, Negatives, make_negatives
 from edgedigits.preprocess import extent
 from edgedigits.progress import SILENT, Progress
-from edgedigits.run import atomic_path
 from edgedigits.scenes import Scene, hard_mix, make_scene
 from edgedigits.scoring import overlap
 from edgedigits.styles import other_styles

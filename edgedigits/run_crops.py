@@ -10,7 +10,8 @@ import numpy as np
 from edgedigits.data.dataset import Pictures
 from edgedigits.data.split import picture_digests
 from edgedigits.errors import RunError
-from edgedigits.run import DAMAGED_NPZ, RunFolder, atomic_path
+from edgedigits.files import DAMAGED_NPZ, atomic_path
+from edgedigits.run import RunFolder
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,8 +14,9 @@ from edgedigits.data.dataset import DataSet, Pictures
 from edgedigits.data.registry import NAMES, load_data
 from edgedigits.data.split import hold_out, with_test
 from edgedigits.errors import DataError, RunError
+from edgedigits.files import read_json, write_json
 from edgedigits.progress import SILENT, Progress
-from edgedigits.run import RunFolder, read_json, write_json
+from edgedigits.run import RunFolder
 from edgedigits.run_crops import RunCrops, joined, load_run_crops
 
 Indices = NDArray[np.int64]

@@ -15,9 +15,10 @@ from helpers_sshd import Device, device
 
 from edgedigits.bench import device_speeds
 from edgedigits.device.speed import measure, standard_frame, temperature
+from edgedigits.files import file_digest
 from edgedigits.remote.benching import bench_on
 from edgedigits.remote.deploying import deploy
-from edgedigits.run import RunFolder, file_digest
+from edgedigits.run import RunFolder
 from edgedigits.zoo import reader_file, zoo_file
 
 

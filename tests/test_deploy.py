@@ -15,10 +15,10 @@ from conftest import RunCli
 from helpers_sshd import Device, device
 
 import edgedigits
+from edgedigits.files import file_digest
 from edgedigits.remote.deploying import deploy
 from edgedigits.remote.many import Outcome
 from edgedigits.remote.rolling import rollback, status
-from edgedigits.run import file_digest
 from edgedigits.zoo import zoo_file
 
 pytestmark = pytest.mark.slow  # environments are made

@@ -11,12 +11,12 @@ from helpers_camera import Stream
 from helpers_frames import mjpeg_server
 from helpers_sshd import Device, device
 
+from edgedigits.files import file_digest
 from edgedigits.remote.deploying import deploy
 from edgedigits.remote.many import Outcome
 from edgedigits.remote.plan import Plan, Wish
 from edgedigits.remote.rolling import rollback, status
 from edgedigits.report.devices import deploy_view
-from edgedigits.run import file_digest
 
 pytestmark = pytest.mark.slow
 

@@ -16,12 +16,13 @@ from helpers_report import make_comparison, make_run
 from edgedigits.data.dataset import Pictures
 from edgedigits.diagnose import Diagnosed, Diagnosis
 from edgedigits.errors import RunError
+from edgedigits.files import read_json, write_json
 from edgedigits.report.diagnosis import diagnosis_json, diagnosis_of, layer_rows, verdict
 from edgedigits.report.diagnosis_pictures import save_diagnosis
 from edgedigits.report.diagnosis_section import read_diagnosis
 from edgedigits.report.facts import RunFacts
 from edgedigits.report.page import write_report
-from edgedigits.run import RunFolder, read_json, write_json
+from edgedigits.run import RunFolder
 
 KERAS = {"conv_1", "conv_2", "dense_1", "dense_2", "input"}  # of tiny-cnn
 

@@ -13,8 +13,9 @@ from helpers_training import small_npz, some_digits
 
 from edgedigits.data.crops import is_for_choosing, is_held_out
 from edgedigits.errors import RunError, UsageError
+from edgedigits.files import file_digest
 from edgedigits.keras_files import load_keras
-from edgedigits.run import RunFolder, file_digest
+from edgedigits.run import RunFolder
 from edgedigits.run_data import load_run_data, load_split
 from edgedigits.train import TrainSettings, measure, resume, train
 from edgedigits.train.finetuning import choosing_pictures, filled_from_run, replayed

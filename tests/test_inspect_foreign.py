@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from edgedigits.child import child_environment
 from edgedigits.convert.inspection import inspect_file
-from edgedigits.run import child_environment
 
 pytestmark = pytest.mark.slow
 

@@ -19,9 +19,10 @@ from edgedigits.device.pictures import check_pictures
 from edgedigits.device.sidecar import file_metadata
 from edgedigits.device.unsure_folder import CropFolder
 from edgedigits.errors import DataError, EdgedigitsError, RunError
+from edgedigits.files import read_json
 from edgedigits.keras_files import load_keras
 from edgedigits.picture_files import read_picture
-from edgedigits.run import RunFolder, read_json
+from edgedigits.run import RunFolder
 from edgedigits.run_data import load_split
 from edgedigits.train.importing import import_model
 from edgedigits.train.starting import init_file

@@ -12,6 +12,7 @@ import pytest
 from helpers_training import random_weights, small_cnn, small_npz
 
 from edgedigits.errors import TrainingError, UsageError
+from edgedigits.files import file_digest
 from edgedigits.keras_files import load_keras
 from edgedigits.model_input import model_input
 from edgedigits.progress import SILENT
@@ -20,7 +21,7 @@ from edgedigits.prune.channels import prunable, remove, strongest
 from edgedigits.prune.counting import count_layers
 from edgedigits.prune.magnitude import ramp
 from edgedigits.prune.sequential import Link, assemble, chain
-from edgedigits.run import RunFolder, file_digest
+from edgedigits.run import RunFolder
 from edgedigits.run_data import load_run_data
 from edgedigits.train import TrainSettings, import_model, measure, train
 

@@ -17,6 +17,7 @@ from helpers_report import DIGITS, make_comparison, make_evaluation, make_run
 from numpy.typing import NDArray
 
 from edgedigits.compare import Comparison
+from edgedigits.files import write_json
 from edgedigits.report.facts import (
     RunFacts,
     calibration_facts,
@@ -25,7 +26,7 @@ from edgedigits.report.facts import (
     training_rows,
 )
 from edgedigits.report.tables import comparison_rows
-from edgedigits.run import RunFolder, write_json
+from edgedigits.run import RunFolder
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")

@@ -191,7 +191,7 @@ def test_shrinking_prunes_the_step_before_and_judges_by_the_large_file(small_run
 
 def test_a_refused_variant_is_remembered_for_this_model_only(small_run: Any) -> None:
     from edgedigits.convert.recipes import RECIPES, Variant
-    from edgedigits.run import file_digest
+    from edgedigits.files import file_digest
 
     run: RunFolder = small_run.run
     variant = Variant("model", RECIPES["int16x8"])

@@ -24,8 +24,8 @@ from edgedigits.device.classifier import Classifier
 from edgedigits.device.metadata import read_metadata
 from edgedigits.device.sidecar import sidecar
 from edgedigits.errors import EdgedigitsError
+from edgedigits.files import write_json
 from edgedigits.models.registry import MODELS
-from edgedigits.run import write_json
 
 SCRIPT = Path(__file__).parent.parent / "benchmarks" / "ship_model.py"
 COMMANDS = ["edgedigits train tiny-cnn --run runs/a --seed SEED", "edgedigits export runs/a --int8"]

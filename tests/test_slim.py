@@ -22,7 +22,7 @@ from edgedigits.device.interpreter import Interpreter
 from edgedigits.device.metadata import Metadata, read_metadata
 from edgedigits.device.sidecar import file_metadata, is_as_written, sidecar
 from edgedigits.errors import ModelFileError
-from edgedigits.run import write_json
+from edgedigits.files import write_json
 
 READER = edgedigits.zoo.reader_file()
 KERNELS: tuple[Literal["default", "reference"], ...] = ("default", "reference")

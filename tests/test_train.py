@@ -16,8 +16,8 @@ from edgedigits.augment import DIGITS
 from edgedigits.data.dataset import Pictures
 from edgedigits.data.registry import load_data
 from edgedigits.errors import DataError, RunError, TrainingError, UsageError
+from edgedigits.files import file_digest
 from edgedigits.keras_files import load_keras
-from edgedigits.run import file_digest
 from edgedigits.run_data import load_run_data, load_split
 from edgedigits.train import (
     EpochResult,

@@ -23,8 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgedigits.calibration.make import load_calibration_set
+from edgedigits.files import write_json
 from edgedigits.keras_files import load_keras
-from edgedigits.run import RunFolder, write_json
+from edgedigits.run import RunFolder
 from edgedigits.run_data import load_run_data
 
 OURS = ("int8", "int4", "dynamic")

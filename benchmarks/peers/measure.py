@@ -25,8 +25,9 @@ from contenders import Contender, contenders
 from numpy.typing import NDArray
 
 from edgedigits.data.registry import load_data
+from edgedigits.files import write_json
 from edgedigits.metrics import compare_paired
-from edgedigits.run import host_facts, package_versions, write_json
+from edgedigits.provenance import host_facts, package_versions
 
 RESULT = Path(__file__).parents[1] / "results" / "peers.json"
 REFERENCE = "converter-int8"

@@ -24,7 +24,7 @@ from pathlib import Path
 from edgedigits.device.bundle.contents import MANIFEST, MODEL, SIDECAR, Bundle, open_bundle
 from edgedigits.device.bundle.verifying import Verification, verify
 from edgedigits.errors import BundleError, EdgedigitsError
-from edgedigits.run import writing
+from edgedigits.files import writing
 
 CURRENT = "current"
 UNFINISHED = ".unfinished-"

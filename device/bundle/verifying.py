@@ -18,7 +18,7 @@ from edgedigits.device.classifier import Classifier
 from edgedigits.device.interpreter import Kernels
 from edgedigits.device.trial import try_in_child
 from edgedigits.errors import BundleError, EdgedigitsError, ModelFileError
-from edgedigits.run import host_facts, package_versions
+from edgedigits.provenance import host_facts, package_versions
 
 COMPUTING = ("ai-edge-litert", "tflite-runtime", "numpy", "opencv-python-headless")
 # How far outputs may lie apart: steps of an integer output; of a float one, shares of the largest

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgedigits.run import child_environment
+from edgedigits.child import child_environment
 
 PREFIX = Path("/opt/edgedigits")  # where 'edgedigits deploy' puts everything
 PATIENCE = 60.0  # seconds for one program

@@ -20,7 +20,7 @@ from typing import Any
 
 from edgedigits.device.mqtt.queue_file import open_file
 from edgedigits.errors import UsageError
-from edgedigits.run import writing
+from edgedigits.files import writing
 
 MOST = 10_000  # readings that wait
 MOST_BYTES = 10_000_000  # of them together

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgedigits.errors import RunError, UsageError
-from edgedigits.run import writing
+from edgedigits.files import writing
 
 FILE = "mqtt-queue.sqlite3"
 DAMAGED = "mqtt-queue.damaged.sqlite3"

@@ -65,7 +65,7 @@ def stdout() -> Console:
 def print_json(document: dict[str, Any] | list[Any]) -> None:
     """Print one JSON document; an object gets ``schema_version`` in front."""
     if isinstance(document, dict):
-        from edgedigits.run import SCHEMA_VERSION
+        from edgedigits.files import SCHEMA_VERSION
 
         document = {"schema_version": SCHEMA_VERSION, **document}
     sys.stdout.write(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

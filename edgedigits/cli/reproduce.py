@@ -65,10 +65,10 @@ def reproduce(
     systems = find_systems(names or [], everything=everything)
     require_training("reproducing")
     stderr().print("loading TensorFlow, which takes about ten seconds …")
+    from edgedigits.files import read_json
     from edgedigits.reproduce.document import save_reproduction
     from edgedigits.reproduce.reproducing import reproduce as reproduce_system
     from edgedigits.reproduce.rows import reproduction_rows
-    from edgedigits.run import read_json
 
     folder = results or (runs / "results" if quick else Path("benchmarks/results/reference"))
     documents = []

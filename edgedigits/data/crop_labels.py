@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgedigits.errors import DataError
-from edgedigits.run import read_file, write_text
+from edgedigits.files import read_file, write_text
 
 LABELS = "labels.csv"
 COLUMNS = ["file", "label", "when"]

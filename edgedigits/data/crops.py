@@ -27,10 +27,10 @@ from edgedigits.data.crop_labels import BEYOND, DIGITS, LABELS, NAMES, read_crop
 from edgedigits.data.dataset import DataSet, Images, Pictures
 from edgedigits.data.split import picture_digests
 from edgedigits.errors import DataError
+from edgedigits.files import read_file
 from edgedigits.picture_files import read_picture
 from edgedigits.preprocess import SIDE
 from edgedigits.progress import SILENT, Progress
-from edgedigits.run import read_file
 
 INDEX = "index.jsonl"
 CROP = "-crop.png"  # how the names of crops end

@@ -13,8 +13,8 @@ from edgedigits.data.arrays import MAX_CLASSES, PIXELS
 from edgedigits.data.csv import LABEL_NAME, TEST_FILE, TRAIN_FILE
 from edgedigits.data.dataset import DataSet, Pictures
 from edgedigits.errors import DataError, UsageError
+from edgedigits.files import atomic_path
 from edgedigits.progress import SILENT, Progress
-from edgedigits.run import atomic_path
 
 BARE_TRAIN_FILE, BARE_TEST_FILE = "train-unlabelled.csv", "test-unlabelled.csv"
 FILES = (TRAIN_FILE, BARE_TRAIN_FILE, TEST_FILE, BARE_TEST_FILE)

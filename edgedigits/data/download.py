@@ -16,8 +16,8 @@ from typing import Any
 from edgedigits.data.dataset import DataSet
 from edgedigits.data.idx import IdxFiles, find_file, load_idx
 from edgedigits.errors import DownloadError
+from edgedigits.files import file_digest
 from edgedigits.progress import Progress
-from edgedigits.run import file_digest
 
 MIRROR_VARIABLE = "EDGEDIGITS_MIRROR"
 RETRIES = 2

@@ -16,8 +16,8 @@ from edgedigits.data.folder import load_folder
 from edgedigits.data.idx import holds_idx, load_idx_folder
 from edgedigits.data.npz import load_npz
 from edgedigits.errors import UsageError
+from edgedigits.files import not_a_file
 from edgedigits.progress import SILENT, Progress
-from edgedigits.run import not_a_file
 
 NAMES = ("digits", *REMOTE_SETS)
 PATHS = (

@@ -22,8 +22,8 @@ from edgedigits.diagnose.result import Flip, LayerError, VariantDiagnosis
 from edgedigits.diagnose.stored import Steps
 from edgedigits.diagnose.tracing import AloneTrace, Trace, Traces, Watched, trace
 from edgedigits.errors import ModelFileError
+from edgedigits.files import file_digest
 from edgedigits.progress import SILENT, Progress
-from edgedigits.run import file_digest
 
 INPUT = "input"  # the rounding of the pictures, as a layer
 

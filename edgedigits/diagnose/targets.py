@@ -22,10 +22,11 @@ from edgedigits.diagnose.diagnosing import Reference, diagnose_variant
 from edgedigits.diagnose.result import Diagnosis, VariantDiagnosis
 from edgedigits.errors import RunError, UsageError, called
 from edgedigits.evaluate import Part, choose_part
+from edgedigits.files import file_digest
 from edgedigits.keras_files import layer_kinds
 from edgedigits.model_input import Range, picture_shape
 from edgedigits.progress import SILENT, Progress
-from edgedigits.run import RunFolder, file_digest
+from edgedigits.run import RunFolder
 from edgedigits.run_data import load_run_data
 
 DEFAULT_PICTURES = 500

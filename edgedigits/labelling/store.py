@@ -20,9 +20,9 @@ from edgedigits.data.crop_labels import (
 )
 from edgedigits.data.crops import crop_names, read_crops, read_index
 from edgedigits.errors import DataError, UsageError
+from edgedigits.files import writing
 from edgedigits.picture_files import read_picture
 from edgedigits.progress import SILENT, Progress
-from edgedigits.run import writing
 
 LOCK = ".label.lock"
 LONGEST = 300  # characters of a text that is shown

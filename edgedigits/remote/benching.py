@@ -10,11 +10,12 @@ from typing import Any
 
 from edgedigits.bench import check_turns
 from edgedigits.errors import RunError, UsageError
+from edgedigits.files import file_digest, read_json, write_json
 from edgedigits.progress import SILENT, Progress
 from edgedigits.remote.many import Outcome, Say, follow, on_all
 from edgedigits.remote.plan import PREFIX
 from edgedigits.remote.ssh import Ssh, connect, file_list
-from edgedigits.run import RunFolder, file_digest, read_json, write_json
+from edgedigits.run import RunFolder
 
 BESIDE = ".json"  # what is known of a slim file
 KEPT = ("peak_bytes", "temperature_before", "temperature_after", "versions")

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from edgedigits.errors import DeviceError, EdgedigitsError, RunError, UsageError
+from edgedigits.files import write_bytes, writing
 from edgedigits.progress import SILENT, Progress
 from edgedigits.remote.judging import OLDEST
 from edgedigits.remote.ssh import Connection, Ssh, connect
 from edgedigits.remote.there.crops import INDEX, digest
-from edgedigits.run import write_bytes, writing
 
 STATE = "/var/lib/edgedigits/unsure"
 DIGITS = 12  # of the SHA-256 that stand in a name

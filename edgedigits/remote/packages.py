@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from edgedigits.errors import DeviceError, UsageError
+from edgedigits.files import file_digest, write_bytes
 from edgedigits.remote.plan import WHEEL_PARTS
 from edgedigits.remote.wheels import CHECKOUT, pip_wheel
-from edgedigits.run import file_digest, write_bytes
 
 PIP = "pip-0-py3-none-any.whl"  # its name on the device; pip is run from it, not installed
 EXTRAS = "service"

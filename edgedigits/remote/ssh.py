@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from edgedigits.errors import DeviceError, UsageError
+from edgedigits.files import file_digest
 from edgedigits.remote.there.talking import BLOCK, MARK
-from edgedigits.run import file_digest
 
 THERE = "edgedigits.remote.there"
 MODULES = (

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import edgedigits
 from edgedigits.errors import DeviceError
-from edgedigits.run import write_bytes
+from edgedigits.files import write_bytes
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgedigits.diagnose import Diagnosed, LayerError, VariantDiagnosis
+from edgedigits.files import write_json
 from edgedigits.report.diagnosis import diagnosis_json, summary
 from edgedigits.report.grids import draw_flips
 from edgedigits.report.style import BLUE, GREY, LIGHT, VERMILION, new_figure, save, settings
-from edgedigits.run import write_json
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgedigits.diagnose import Diagnosis
+from edgedigits.files import file_digest, read_json
 from edgedigits.report.diagnosis import diagnosis_of, flip_rows, layer_rows, verdict
 from edgedigits.report.diagnosis_pictures import DIAGNOSIS, flips_picture, layers_picture
 from edgedigits.report.embedded import Picture, embed
 from edgedigits.report.rows import Table, pictures
-from edgedigits.run import RunFolder, file_digest, read_json
+from edgedigits.run import RunFolder
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from typing import Any
 from edgedigits.data.dataset import Images
 from edgedigits.diagnose import Diagnosis
 from edgedigits.errors import RunError
+from edgedigits.files import read_json
 from edgedigits.report.rows import NOTHING, Column, Table, count, number, percent, pictures
-from edgedigits.run import RunFolder, read_json
+from edgedigits.run import RunFolder
 
 LONG_LIST = 12  # values of a list that are shown; of a longer one only their number
 

@@ -11,6 +11,7 @@ from edgedigits.compare import Comparison
 from edgedigits.data.dataset import Images, Pictures
 from edgedigits.data.split import stratified_sample
 from edgedigits.errors import MissingPackageError, RunError
+from edgedigits.files import write_json
 from edgedigits.improvement import Improvement
 from edgedigits.progress import SILENT, Progress
 from edgedigits.report.diagnosis_section import read_diagnosis
@@ -18,7 +19,7 @@ from edgedigits.report.documents import comparison_json, evaluation_json
 from edgedigits.report.facts import RunFacts, read_run_facts
 from edgedigits.report.page import write_report
 from edgedigits.report.style import require_drawing
-from edgedigits.run import RunFolder, write_json
+from edgedigits.run import RunFolder
 from edgedigits.run_data import RunData, load_run_data
 
 COMPARISON = "comparison.json"

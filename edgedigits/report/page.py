@@ -10,6 +10,7 @@ from edgedigits import __version__
 from edgedigits.compare import Comparison
 from edgedigits.data.dataset import Images
 from edgedigits.errors import MissingPackageError
+from edgedigits.files import write_text
 from edgedigits.improvement import Improvement
 from edgedigits.progress import SILENT, Progress
 from edgedigits.report.embedded import embed
@@ -19,7 +20,6 @@ from edgedigits.report.reading import by_run, reading, run_path
 from edgedigits.report.sections import run_section, variant_section
 from edgedigits.report.tables import comparison_notes, comparison_rows, measured_on
 from edgedigits.report.tradeoff import draw_accuracy_against_bytes
-from edgedigits.run import write_text
 
 PAGE = "report.html"
 TEMPLATE = "report.html"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from edgedigits.errors import MissingPackageError
-from edgedigits.run import atomic_path
+from edgedigits.files import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,9 +11,9 @@ from edgedigits.data.csv_writing import BARE_TEST_FILE, write_csv_folder
 from edgedigits.data.dataset import DataSet, Pictures
 from edgedigits.data.registry import load_data
 from edgedigits.data.split import stratified_sample
+from edgedigits.files import atomic_path
 from edgedigits.progress import SILENT, Progress
 from edgedigits.reproduce.systems import System
-from edgedigits.run import atomic_path
 
 
 @dataclass(frozen=True)

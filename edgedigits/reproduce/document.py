@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from edgedigits.data.look import DataLook
+from edgedigits.files import file_digest, read_json, write_json
 from edgedigits.models.registry import get_model
+from edgedigits.provenance import code_digest, command_line, host_facts, package_versions
 from edgedigits.report.documents import comparison_json, evaluation_json
 from edgedigits.report.grids import draw_examples, draw_mistakes
 from edgedigits.report.look import draw_labels
@@ -17,16 +19,7 @@ from edgedigits.report.style import require_drawing
 from edgedigits.reproduce.one_run import BEFORE, FinishedRun
 from edgedigits.reproduce.reproducing import Exploration, Reproduction
 from edgedigits.reproduce.systems import Setting
-from edgedigits.run import (
-    RunFolder,
-    code_digest,
-    command_line,
-    file_digest,
-    host_facts,
-    package_versions,
-    read_json,
-    write_json,
-)
+from edgedigits.run import RunFolder
 from edgedigits.train.settings import plan as plan_of
 
 PACKAGES = (

@@ -13,9 +13,10 @@ from edgedigits.convert.recipes import Variant
 from edgedigits.data.dataset import Images
 from edgedigits.errors import RunError
 from edgedigits.evaluate import Evaluation
+from edgedigits.files import file_digest
 from edgedigits.progress import SILENT, Progress
 from edgedigits.report.files import save_comparison
-from edgedigits.run import RunFolder, file_digest
+from edgedigits.run import RunFolder
 from edgedigits.run_data import load_run_data
 from edgedigits.train import TrainSettings, resume, train
 from edgedigits.train.settings import plan

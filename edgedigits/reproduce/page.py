@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgedigits.errors import RunError
+from edgedigits.files import read_json
 from edgedigits.report.rows import NOTHING, count, number, percent
 from edgedigits.reproduce import markdown
 from edgedigits.reproduce.rows import Document, macro, mean_and_spread, variant_row
 from edgedigits.reproduce.systems import SYSTEMS, System
-from edgedigits.run import read_json
 
 INTRODUCTION = """\
 # The five reference systems

@@ -17,9 +17,9 @@ from typing import Any
 from edgedigits.device.classifier import Classifier
 from edgedigits.errors import ConversionError, TrainingError
 from edgedigits.evaluate import Part, answer
+from edgedigits.files import file_digest
 from edgedigits.metrics import compare_paired
 from edgedigits.progress import Progress
-from edgedigits.run import file_digest
 from edgedigits.shrink.candidate import Candidate
 from edgedigits.shrink.planning import next_stage, space
 from edgedigits.shrink.result import Limit, Trial

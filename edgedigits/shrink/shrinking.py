@@ -13,9 +13,10 @@ from edgedigits.device.metadata import metadata_of_text
 from edgedigits.device.sidecar import sidecar, sidecar_file
 from edgedigits.errors import QualityError, RunError, UsageError
 from edgedigits.evaluate import Part, answer
+from edgedigits.files import write_bytes, write_json
 from edgedigits.metrics import compare_paired, wilson_interval
 from edgedigits.progress import SILENT, Progress
-from edgedigits.run import RunFolder, write_bytes, write_json
+from edgedigits.run import RunFolder
 from edgedigits.run_data import RunData, load_run_data
 from edgedigits.shrink.candidate import Candidate
 from edgedigits.shrink.result import Judged, Limit, Shrunk, Trial, best, nearest

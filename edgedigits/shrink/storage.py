@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edgedigits.errors import MissingPackageError, RunError, StorageError, UsageError
-from edgedigits.run import writing
+from edgedigits.files import writing
 
 JOURNAL = "journal.log"
 DIRECTIONS = ("minimize", "maximize")  # bytes, accuracy

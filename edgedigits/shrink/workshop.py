@@ -24,6 +24,7 @@ from edgedigits.convert.recipes import RECIPES, Variant
 from edgedigits.data.dataset import Pictures
 from edgedigits.data.registry import NAMES
 from edgedigits.errors import ConversionError, TrainingError
+from edgedigits.files import file_digest, writing
 from edgedigits.keras_files import load_keras
 from edgedigits.progress import SILENT, Progress
 from edgedigits.prune.channels import narrowed_sizes, prunable, remove, strongest
@@ -31,7 +32,7 @@ from edgedigits.prune.counting import count_layers
 from edgedigits.prune.retraining import Retraining, retrain
 from edgedigits.prune.sequential import Link, assemble, chain
 from edgedigits.rejection import knows_digits
-from edgedigits.run import RunFolder, file_digest, writing
+from edgedigits.run import RunFolder
 from edgedigits.run_data import RunData
 from edgedigits.shrink.candidate import Candidate
 from edgedigits.shrink.travelling import Parcel, read_parcel

@@ -12,20 +12,13 @@ from edgedigits.data.dataset import Pictures
 from edgedigits.data.registry import NAMES as DATA_NAMES
 from edgedigits.data.registry import load_data
 from edgedigits.errors import DataError, ModelFileError, UsageError
+from edgedigits.files import atomic_path, file_digest, not_a_file, write_bytes
 from edgedigits.keras_files import KerasFacts, facts_of, load_keras
 from edgedigits.model_input import Range, picture_shape
 from edgedigits.new_run import check_new_run, create_run
 from edgedigits.progress import SILENT, Progress
-from edgedigits.run import (
-    RunFolder,
-    atomic_path,
-    command_line,
-    file_digest,
-    host_facts,
-    not_a_file,
-    package_versions,
-    write_bytes,
-)
+from edgedigits.provenance import command_line, host_facts, package_versions
+from edgedigits.run import RunFolder
 from edgedigits.run_data import apply_split, choose_split, data_record
 from edgedigits.train.fitting import check_labels, measure
 from edgedigits.train.settings import VALIDATION

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from edgedigits.augment import Augmentation, augment
 from edgedigits.data.dataset import Pictures
+from edgedigits.files import file_digest
 from edgedigits.progress import SILENT, Progress
-from edgedigits.run import RunFolder, file_digest
+from edgedigits.run import RunFolder
 from edgedigits.train.distillation import Teacher
 
 BATCH = 256

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from edgedigits.errors import ModelFileError, UsageError
+from edgedigits.files import not_a_file
 from edgedigits.keras_files import load_keras
-from edgedigits.run import RunFolder, not_a_file
+from edgedigits.run import RunFolder
 
 
 def init_file(init: str) -> Path:

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from edgedigits.errors import RunError
-from edgedigits.run import RunFolder, atomic_path, read_json, write_json
+from edgedigits.files import atomic_path, read_json, write_json
+from edgedigits.run import RunFolder
 from edgedigits.tf_loader import import_tf_keras
 from edgedigits.train.epochs import EpochResult, best_epoch
 

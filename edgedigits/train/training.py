@@ -12,21 +12,14 @@ from edgedigits.data.crops import CropSet, for_classes
 from edgedigits.data.registry import NAMES as DATA_NAMES
 from edgedigits.data.registry import load_data
 from edgedigits.errors import RunError, UsageError
+from edgedigits.files import file_digest, write_text
 from edgedigits.keras_files import load_keras
 from edgedigits.models.build import build, fold
 from edgedigits.models.registry import get_model
 from edgedigits.new_run import check_new_run, create_run
 from edgedigits.progress import SILENT, Progress
-from edgedigits.run import (
-    RunFolder,
-    code_digest,
-    command_line,
-    file_digest,
-    host_facts,
-    package_versions,
-    resume_command,
-    write_text,
-)
+from edgedigits.provenance import code_digest, command_line, host_facts, package_versions
+from edgedigits.run import RunFolder, resume_command
 from edgedigits.run_data import (
     RunData,
     apply_split,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edgedigits.errors import ModelFileError, UsageError
-from edgedigits.run import file_digest, write_together
+from edgedigits.files import file_digest, write_together
 
 FOLDER = Path(__file__).parent
 READER = "digit-reader"
