@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -18,14 +19,18 @@ def find(name: str) -> str | None:
     return found or next((str(place) for place in places if place.is_file()), None)
 
 
+def lacking(reason: str) -> NoReturn:
+    """Skip the test with the reason; in CI, where nothing may be lacking, fail it."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
 def need(*names: str) -> str:
     """The first program's path; without all of them the test is skipped, and in CI it fails."""
     missing = [name for name in names if find(name) is None]
     if missing:
-        reason = f"{', '.join(missing)} is not installed"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        lacking(f"{', '.join(missing)} is not installed")
     found = find(names[0])
     assert found is not None
     return found

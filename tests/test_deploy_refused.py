@@ -14,6 +14,7 @@ import pytest
 from conftest import RunCli
 from helpers_bundle import parts_of, with_manifest, zipped
 from helpers_postgres import free_port
+from helpers_programs import lacking
 from helpers_sshd import PYTHON, Device, device
 
 from edgedigits.errors import BundleError, UsageError
@@ -197,7 +198,7 @@ def test_a_disk_that_is_full_while_files_are_sent(pi: Device, bundle: Path, tmp_
         ["mount", "-t", "tmpfs", "-o", "size=3m", "none", disk], capture_output=True, check=False
     )
     if mount.returncode:
-        pytest.skip("this user may not mount a file system")
+        lacking("this user may not mount a file system")
     try:
         whole = pi.plan(prefix=str(disk / "opt"))
         with pytest.MonkeyPatch.context() as patch:
