@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,16 @@ FILES = sorted(Path(edgedigits.zoo.__file__).parent.glob("*.tflite"))
 
 def test_there_is_a_reader() -> None:
     assert edgedigits.zoo.reader_file() in FILES
-    assert list(zoo_files().values()) == FILES
+    assert sorted(zoo_files().values()) == FILES
+
+
+def test_files_for_the_same_data_stand_together_the_smallest_first() -> None:
+    entries = [zoo_entry(name) for name in zoo_files()]
+    together = [list(group) for _, group in groupby(entries, key=lambda entry: entry.data)]
+    assert len(together) == len({entry.data for entry in entries})
+    for files in together:
+        sizes = [entry.bytes for entry in files]
+        assert sizes == sorted(sizes)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
