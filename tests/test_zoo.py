@@ -57,6 +57,14 @@ def test_a_file_and_how_it_was_made(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_file_keeps_to_the_kibibytes_of_its_name(file: Path) -> None:
+    limit = re.search(r"-(\d+)k\b", file.stem)
+    assert limit is not None or file == edgedigits.zoo.reader_file()
+    if limit is not None:
+        assert file.stat().st_size <= int(limit[1]) * 1024
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_an_entry_is_its_document(file: Path) -> None:
     entry = zoo_entry(file.stem)
     assert (entry.path, entry.bytes) == (file, file.stat().st_size)
