@@ -125,7 +125,7 @@ def test_an_unknown_model_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(UsageError, match="did you mean mnist-cnn"):
         get_model("mnist_cnn")
     with pytest.raises(
-        UsageError, match=r"there are tiny-cnn, digit-reader, teacher-cnn, mnist-8k"
+        UsageError, match=r"there are tiny-cnn, digit-reader, teacher-cnn, mnist-4k"
     ):
         get_model("qqqq")
 

@@ -175,3 +175,29 @@ def test_folding_keeps_what_a_model_computes(tf_keras: Any) -> None:
     np.testing.assert_allclose(
         folded.predict(pictures, verbose=0), model.predict(pictures, verbose=0), atol=1e-5
     )
+
+
+def test_what_the_weights_have_learnt_validates_nothing(tmp_path: Path, run_cli: RunCli) -> None:
+    data = small_npz(tmp_path / "small.npz")
+    options = ["train", "tiny-cnn", "--data", data, "--epochs", 1]
+
+    def validation(name: str, *more: object) -> list[int]:
+        code, _, error = run_cli(*options, "--run", tmp_path / name, *more)
+        assert code == 0, error
+        return list(json.loads((tmp_path / name / "split.json").read_text())["validation"])
+
+    first = validation("a", "--seed", 0)
+    assert validation("other", "--seed", 1) != first
+    assert validation("b", "--seed", 1, "--init", tmp_path / "a") == first
+    taught = ["--init", tmp_path / "a", "--teacher", tmp_path / "b"]
+    assert validation("c", "--seed", 2, *taught) == first
+    loose = tmp_path / "loose"
+    loose.mkdir()
+    (loose / "model.keras").write_bytes((tmp_path / "a" / "model.keras").read_bytes())
+    assert validation("d", "--seed", 1, "--init", loose) != first  # nobody knows what it learnt
+    code, _, error = run_cli(
+        *options, "--run", tmp_path / "e", "--init", tmp_path / "a", "--teacher", tmp_path / "other"
+    )
+    assert code == 2
+    assert "has learnt pictures that --teacher" in error.splitlines()[-1]
+    assert not (tmp_path / "e").exists()

@@ -120,7 +120,8 @@ def train(
         str | None,
         typer.Option(
             metavar="RUN|FILE",
-            help="Start from the weights of a run or .keras file, layer by layer where they fit.",
+            help="Start from the weights of a run or .keras file, layer by layer where they fit. "
+            "After a run on the same data, what validated that one validates this one.",
         ),
     ] = None,
     teacher: Annotated[

@@ -23,7 +23,6 @@ from edgedigits.run import RunFolder, resume_command
 from edgedigits.run_data import (
     RunData,
     apply_split,
-    choose_split,
     data_record,
     load_run_data,
     with_crops,
@@ -35,7 +34,6 @@ from edgedigits.train.distillation import (
     load_teacher,
     mean_targets,
     teacher_runs,
-    teachers_split,
 )
 from edgedigits.train.epochs import EpochResult, best_epoch
 from edgedigits.train.finetuning import (
@@ -44,7 +42,6 @@ from edgedigits.train.finetuning import (
     filled_from_run,
     finetuning_record,
     old_data_dir,
-    old_split,
     replayed,
 )
 from edgedigits.train.fitting import (
@@ -55,6 +52,7 @@ from edgedigits.train.fitting import (
 )
 from edgedigits.train.lessons import lessons
 from edgedigits.train.settings import Plan, TrainSettings, plan, recorded_plan
+from edgedigits.train.splitting import split_for
 from edgedigits.train.starting import init_file, start_from
 from edgedigits.train.state import (
     checkpoint_file,
@@ -146,12 +144,7 @@ def train(
     if isinstance(dataset, CropSet):
         dataset = for_classes(dataset, CROP_NAMES[: get_model(made.model).classes])
     check_labels(dataset.train, get_model(made.model).classes, dataset.name)
-    if made.finetune is not None:
-        split = old_split(made, dataset, progress)
-    elif made.teacher is not None:
-        split = teachers_split(teacher_runs(made.teacher), dataset)
-    else:
-        split = choose_split(dataset, made.validation, made.seed)
+    split = split_for(made, dataset, progress)
     made = replace(made, validation=split.fraction)
     data = apply_split(dataset, split)
     if made.finetune is not None:
