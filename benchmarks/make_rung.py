@@ -55,11 +55,16 @@ def outstanding(step: list[str], folder: Path) -> list[str] | None:
     if not run.path.exists():
         return step
     manifest = run.manifest()
-    if shlex.split(manifest["command"])[1:] != step:
+    command = str(manifest.get("command"))
+    if shlex.split(command)[1:] != step:
         raise UsageError(
-            f"{run.path}: was made by {manifest['command']!r}, not as here; choose another --folder"
+            f"{run.path}: was made by {command!r}, not as here; choose another --folder"
         )
-    return None if manifest["training"].get("complete") else ["train", "--run", name, "--resume"]
+    return (
+        None
+        if manifest.get("training", {}).get("complete")
+        else ["train", "--run", name, "--resume"]
+    )
 
 
 def make(entry: ZooEntry, seed: int, folder: Path, run: Run) -> tuple[Path, SeedResult]:
@@ -74,8 +79,13 @@ def make(entry: ZooEntry, seed: int, folder: Path, run: Run) -> tuple[Path, Seed
     Raises:
         EdgedigitsError: as :func:`steps`, :func:`outstanding` and ``ship_model.candidate``.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     every = steps(entry, seed)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"--folder {folder}: {error.strerror}; name a folder that is there or can be made"
+        ) from error
     for step in every:
         left = outstanding(step, folder)
         if left is None:

@@ -94,6 +94,23 @@ def test_a_run_that_was_made_otherwise_is_not_taken(
         script.make(entry, 0, tmp_path, recorder([]))
 
 
+def test_a_folder_that_is_a_file_is_named(
+    script: ModuleType, entry: ZooEntry, tmp_path: Path
+) -> None:
+    (tmp_path / "made").write_text("")
+    with pytest.raises(UsageError, match=r"--folder .*made"):
+        script.make(entry, 0, tmp_path / "made", recorder([]))
+
+
+def test_a_run_that_does_not_say_how_it_was_made_is_not_taken(
+    script: ModuleType, entry: ZooEntry, tmp_path: Path
+) -> None:
+    write_run(tmp_path / "runs/teacher", "", complete=True)
+    (tmp_path / "runs/teacher/run.json").write_text('{"schema_version": 1}')
+    with pytest.raises(UsageError, match="--folder"):
+        script.make(entry, 0, tmp_path, recorder([]))
+
+
 @pytest.mark.slow
 def test_from_data_to_a_measured_file_by_one_command(
     script: ModuleType, entry: ZooEntry, tmp_path: Path
