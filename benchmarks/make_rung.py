@@ -55,16 +55,13 @@ def outstanding(step: list[str], folder: Path) -> list[str] | None:
     if not run.path.exists():
         return step
     manifest = run.manifest()
-    command = str(manifest.get("command"))
-    if shlex.split(command)[1:] != step:
+    if manifest.get("command") != shlex.join(["edgedigits", *step]):
         raise UsageError(
-            f"{run.path}: was made by {command!r}, not as here; choose another --folder"
+            f"{run.path}: was not made by 'edgedigits {shlex.join(step)}', but by "
+            f"{manifest.get('command')!r}; choose another --folder"
         )
-    return (
-        None
-        if manifest.get("training", {}).get("complete")
-        else ["train", "--run", name, "--resume"]
-    )
+    complete = manifest.get("training", {}).get("complete")
+    return None if complete else ["train", "--run", name, "--resume"]
 
 
 def make(entry: ZooEntry, seed: int, folder: Path, run: Run) -> tuple[Path, SeedResult]:
