@@ -65,7 +65,7 @@ KINDS: dict[str, dict[str, Kind]] = {
         "class_names": TEXTS,
     },
     "settings": {
-        **dict.fromkeys(("model", "data", "schedule", "precision"), TEXT),
+        **dict.fromkeys(("model", "data", "schedule", "precision", "keep"), TEXT),
         **dict.fromkeys(("epochs", "batch_size", "early_stopping", "seed", "views"), COUNT),
         **dict.fromkeys(
             ("learning_rate", "augment_strength", "validation", "temperature", "replay"), NUMBER

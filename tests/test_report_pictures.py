@@ -91,7 +91,7 @@ def test_confusion_of_any_head(
     assert least[1] <= height <= most[1]
 
 
-def test_curves_mark_the_best_epoch(tmp_path: Path) -> None:
+def test_curves_mark_the_kept_epoch(tmp_path: Path) -> None:
     third = pixels(draw_curves(make_history(3), tmp_path / "3.png", title="digits"))
     fifth = pixels(draw_curves(make_history(5), tmp_path / "5.png", title="digits"))
     assert third.shape == fifth.shape == (456, 1080, 3)

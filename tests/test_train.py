@@ -29,6 +29,7 @@ from edgedigits.train import (
     measure,
     train,
 )
+from edgedigits.train.epochs import kept_epoch
 from edgedigits.train.fitting import check_labels, loss_and_accuracy, training_batches
 from edgedigits.train.settings import plan
 
@@ -46,6 +47,12 @@ def test_best_epoch_is_by_accuracy_then_loss_then_the_first() -> None:
     results = [_result(1, 0.8, 0.1), _result(2, 0.9, 0.5), _result(3, 0.9, 0.4)]
     assert best_epoch(results).epoch == 3
     assert best_epoch([*results, _result(4, 0.9, 0.4)]).epoch == 3
+
+
+def test_the_kept_epoch_is_the_best_or_the_last() -> None:
+    results = [_result(1, 0.8), _result(2, 0.9), _result(3, 0.7)]
+    assert kept_epoch(results, "best").epoch == 2
+    assert kept_epoch(results, "last").epoch == 3
 
 
 def test_loss_and_accuracy_agree_with_scikit_learn() -> None:
@@ -139,6 +146,8 @@ def test_labels_outside_the_head_are_refused() -> None:
         ({"learning_rate": float("nan")}, "--learning-rate is nan"),
         ({"validation": 1.0}, "--validation is 1"),
         ({"early_stopping": -1}, "--early-stopping is -1"),
+        ({"keep": "first"}, "--keep is first; it must be best or last"),
+        ({"keep": "last", "early_stopping": 2}, "--early-stopping and --keep last exclude"),
         ({"schedule": "step"}, "--schedule is step; it must be constant, cosine or restarts"),
         ({"seed": -1}, "--seed is -1"),
         ({"model": "lenet"}, "no model is called lenet"),
@@ -154,6 +163,7 @@ def test_the_models_own_settings_fill_the_gaps() -> None:
     assert (made.epochs, made.batch_size, made.learning_rate) == (3, 32, 0.005)
     assert made.data == "fashion-mnist"
     assert plan(TrainSettings("alexnet-digits")).early_stopping > 0
+    assert plan(TrainSettings("alexnet-digits", keep="last")).early_stopping == 0
 
 
 # --- a run ----------------------------------------------------------------------------------
@@ -215,6 +225,25 @@ def test_the_model_kept_is_that_of_the_best_epoch(trained: TrainResult) -> None:
     assert trained.test_accuracy == measure(model, data.test, (28, 28, 1))[1]
     assert trained.train_accuracy == measure(model, data.train, (28, 28, 1))[1]
     assert trained.train_accuracy > 0.5  # it learns
+
+
+@pytest.mark.slow
+def test_the_last_epoch_is_kept_where_that_is_asked_for(tmp_path: Path, npz: Path) -> None:
+    """A learning rate that ruins the model at once: its first epoch stays the best for good."""
+    settings = TrainSettings("tiny-cnn", str(npz), epochs=2, batch_size=8, seed=4)
+    first = train(settings, tmp_path / "first").run
+    ruined = replace(
+        settings, init=str(first.path), epochs=3, learning_rate=0.3, schedule="cosine", keep="last"
+    )
+    result = train(ruined, tmp_path / "last")
+    assert best_epoch(result.epochs).epoch < 3  # else this test says nothing
+    assert result.best.epoch == 3
+    assert json.loads(result.run.history_file.read_text())["best_epoch"] == 3
+    assert result.to_json()["best_epoch"] == 3
+    kept = measure(
+        load_keras(result.run.model_file()), load_run_data(result.run).validation, (28, 28, 1)
+    )
+    assert kept == pytest.approx((result.epochs[-1].val_loss, result.epochs[-1].val_accuracy))
 
 
 @pytest.mark.slow

@@ -76,6 +76,13 @@ def train(
             help="Keep the running mean of the weights instead of the weights of the last step.",
         ),
     ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            metavar="EPOCH",
+            help="Which epoch's model: best on the validation part, or last. Default: best.",
+        ),
+    ] = None,
     augment: Annotated[
         bool | None,
         typer.Option(
@@ -177,6 +184,7 @@ def train(
         learning_rate=learning_rate,
         schedule=schedule,  # type: ignore[arg-type]  # checked with the other settings
         average=average,
+        keep=keep,  # type: ignore[arg-type]
         augment=augment,
         augment_strength=augment_strength,
         early_stopping=early_stopping,

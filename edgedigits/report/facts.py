@@ -119,7 +119,7 @@ def training_rows(facts: RunFacts) -> Table | None:
 
 
 def _from_history(history: dict[str, Any] | None) -> dict[str, Any]:
-    """The best epoch's figures, where the model was not measured afterwards."""
+    """The kept epoch's figures, where the model was not measured afterwards."""
     for epoch in (history or {}).get("epochs", []):
         if epoch["epoch"] == (history or {}).get("best_epoch"):
             return {

@@ -127,7 +127,7 @@ def _name_classes(
 
 
 def draw_curves(history: dict[str, Any], path: Path, *, title: str = "") -> Path:
-    """Draw accuracy and loss by epoch, training beside validation, with the best epoch marked.
+    """Draw accuracy and loss by epoch, training beside validation, with the kept epoch marked.
 
     Args:
         history: the content of ``history.json``.
@@ -142,7 +142,7 @@ def draw_curves(history: dict[str, Any], path: Path, *, title: str = "") -> Path
     if not epochs:
         raise RunError(f"{path}: cannot be drawn: the training history holds no epochs")
     numbers = [epoch["epoch"] for epoch in epochs]
-    best = history.get("best_epoch")
+    kept = history.get("best_epoch")
     with settings():
         figure = new_figure(9.0, 3.8)
         panels = figure.subplots(1, 2)
@@ -156,7 +156,7 @@ def draw_curves(history: dict[str, Any], path: Path, *, title: str = "") -> Path
             ):
                 values = [epoch[name] for epoch in epochs]
                 axes.plot(numbers, values, color=colour, marker=sign, markersize=4, label=line)
-            _mark_best(axes, best)
+            _mark_kept(axes, kept)
             axes.set_xlabel("epoch")
             axes.set_ylabel(label)
             axes.grid(visible=True)
@@ -169,14 +169,14 @@ def draw_curves(history: dict[str, Any], path: Path, *, title: str = "") -> Path
         return save(figure, path)
 
 
-def _mark_best(axes: Axes, best: int | None) -> None:
-    if best is None:
+def _mark_kept(axes: Axes, kept: int | None) -> None:
+    if kept is None:
         return
-    axes.axvline(best, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
+    axes.axvline(kept, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
     axes.text(
-        best,
+        kept,
         1.01,
-        f"best: epoch {best}",
+        f"kept: epoch {kept}",
         transform=axes.get_xaxis_transform(),
         ha="center",
         va="bottom",

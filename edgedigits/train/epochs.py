@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+Keep = Literal["best", "last"]
+KEEPS: tuple[Keep, ...] = ("best", "last")
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,11 @@ class EpochResult:
 def best_epoch(results: Sequence[EpochResult]) -> EpochResult:
     """The epoch with the highest validation accuracy; of equals the lower loss, then the first."""
     return max(results, key=lambda result: (result.val_accuracy, -result.val_loss, -result.epoch))
+
+
+def kept_epoch(results: Sequence[EpochResult], keep: Keep) -> EpochResult:
+    """The epoch whose model is kept: the best one so far, or the last."""
+    return best_epoch(results) if keep == "best" else results[-1]
 
 
 class BestWeights:

@@ -11,6 +11,7 @@ from edgedigits.errors import RunError, UsageError
 from edgedigits.models.build import Precision
 from edgedigits.models.registry import get_model
 from edgedigits.run import RunFolder
+from edgedigits.train.epochs import KEEPS, Keep
 from edgedigits.train.schedules import SCHEDULES, Schedule
 
 PRECISIONS = ("float32", "bfloat16")
@@ -19,6 +20,7 @@ OLDER = {  # settings that older runs lack
     "views": 0,
     "temperature": 1.0,
     "average": False,
+    "keep": "best",
     "finetune": None,
     "crops": None,
     "replay": 0.0,
@@ -37,6 +39,8 @@ class TrainSettings:
         schedule: ``"constant"``; ``"cosine"``: falling to 0 over all epochs; ``"restarts"``: three
             such falls, each twice as long as the one before.
         average: whether the running mean of the weights is kept in place of the weights.
+        keep: which epoch's model: ``"best"``, by the validation part, or ``"last"``, whatever that
+            says: where it is small, luck chooses the best.
         augment: whether training pictures are changed as :mod:`edgedigits.augment` does.
         augment_strength: how far, above 0 to 1; small networks may underfit at 1, the default.
         early_stopping: epochs without a better one before the training ends; 0: never.
@@ -67,6 +71,7 @@ class TrainSettings:
     learning_rate: float | None = None
     schedule: Schedule | None = None
     average: bool | None = None
+    keep: Keep | None = None
     augment: bool | None = None
     augment_strength: float | None = None
     early_stopping: int | None = None
@@ -105,6 +110,7 @@ class Plan:
     views: int = 0
     temperature: float = 1.0
     average: bool = False
+    keep: Keep = "best"
     finetune: str | None = None
     crops: str | None = None
     replay: float = 0.0
@@ -151,7 +157,7 @@ def plan(settings: TrainSettings) -> Plan:
         "schedule": "constant",
         "augment": False,
         "augment_strength": 1.0,
-        "early_stopping": defaults.early_stopping or 0,
+        "early_stopping": 0 if settings.keep == "last" else defaults.early_stopping or 0,
         "validation": VALIDATION,
         "seed": 0,
         "precision": "float32",
@@ -159,6 +165,7 @@ def plan(settings: TrainSettings) -> Plan:
         "views": 0,
         "temperature": 1.0,
         "average": False,
+        "keep": "best",
         "replay": 0.0,
         **_given(settings),
     }
@@ -244,6 +251,11 @@ def _check(settings: TrainSettings, made: Plan) -> None:
         )
     if made.early_stopping < 0:
         raise UsageError(f"--early-stopping is {made.early_stopping}; it must be 0 or more")
+    if made.early_stopping and made.keep == "last":
+        raise UsageError(
+            "--early-stopping and --keep last exclude each other: one goes by the validation part, "
+            "the other does not"
+        )
     if not 0 < made.augment_strength <= 1:
         raise UsageError(
             f"--augment-strength is {made.augment_strength:g}; it must be above 0, 1 at most"
@@ -252,7 +264,7 @@ def _check(settings: TrainSettings, made: Plan) -> None:
         raise UsageError(f"--validation is {made.validation:g}; it must lie between 0 and 1")
     if made.seed < 0:
         raise UsageError(f"--seed is {made.seed}; it must be 0 or more")
-    for name, choices in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
+    for name, choices in (("schedule", SCHEDULES), ("precision", PRECISIONS), ("keep", KEEPS)):
         value = getattr(made, name)
         if value not in choices:
             *first, last = choices

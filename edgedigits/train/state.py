@@ -4,7 +4,7 @@ Three files, each replaced as a whole, in this order:
 
 1. ``history.json``: all epochs so far;
 2. ``checkpoint.keras``: the last model with its optimiser, whose step counter tells the epoch;
-3. ``model.keras``: the best model, where this epoch is the best.
+3. ``model.keras``: the model to keep, where it is this epoch's.
 
 The checkpoint decides how far the training is. A history that is ahead of it is cut back to it; a
 ``model.keras`` that is behind it (killed between 2 and 3) is written again from it. The checkpoint
@@ -22,7 +22,7 @@ from edgedigits.errors import RunError
 from edgedigits.files import atomic_path, read_json, write_json
 from edgedigits.run import RunFolder
 from edgedigits.tf_loader import import_tf_keras
-from edgedigits.train.epochs import EpochResult, best_epoch
+from edgedigits.train.epochs import EpochResult, Keep, kept_epoch
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,13 @@ def _in_float32(layer: Any) -> Any:
     return type(layer).from_config(config)
 
 
-def save_history(run: RunFolder, results: tuple[EpochResult, ...]) -> None:
-    """Write ``history.json``."""
+def save_history(run: RunFolder, results: tuple[EpochResult, ...], keep: Keep = "best") -> None:
+    """Write ``history.json``, in which ``best_epoch`` is the one that is kept."""
     write_json(
         run.history_file,
         {
             "epochs": [result.to_json() for result in results],
-            "best_epoch": best_epoch(results).epoch,
+            "best_epoch": kept_epoch(results, keep).epoch,
         },
     )
 
@@ -96,6 +96,7 @@ def save_epoch(
     *,
     last: bool = False,
     finished: Callable[[Any], Any] = same,
+    keep: Keep = "best",
 ) -> None:
     """Write everything that an epoch leaves behind, in the order of the module's description.
 
@@ -103,29 +104,33 @@ def save_epoch(
         run: a run folder. model: as it is after the epoch. results: all epochs so far.
         last: whether no epoch follows.
         finished: from the model as trained to the model that is kept.
+        keep: which epoch's.
 
     Raises:
         RunError: a file cannot be written.
     """
-    save_history(run, results)
+    save_history(run, results, keep)
     if last:
         save_model(model, checkpoint_file(run))
     else:
         with atomic_path(checkpoint_file(run)) as temporary:
             model.save(temporary)
-    if best_epoch(results) == results[-1]:
+    if kept_epoch(results, keep) == results[-1]:
         save_model(finished(model), run.model_file())
 
 
 def load_checkpoint(
-    run: RunFolder, steps: int, finished: Callable[[Any], Any] = same
+    run: RunFolder,
+    steps: int,
+    finished: Callable[[Any], Any] = same,
+    keep: Keep = "best",
 ) -> Checkpoint | None:
     """Where the training of a run stands; None where no epoch is complete.
 
     Args:
         run: a run folder.
         steps: steps of one epoch.
-        finished: as for :func:`save_epoch`.
+        finished, keep: as for :func:`save_epoch`.
 
     Raises:
         RunError: checkpoint and history do not fit together, or cannot be read.
@@ -147,6 +152,6 @@ def load_checkpoint(
             f"{path}: stands at epoch {epochs}, but {run.history_file.name} holds {len(results)}; "
             "train again with --overwrite"
         )
-    if best_epoch(results) == results[-1]:
+    if kept_epoch(results, keep) == results[-1]:
         save_model(finished(model), run.model_file())
     return Checkpoint(model, results)

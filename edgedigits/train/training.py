@@ -35,7 +35,7 @@ from edgedigits.train.distillation import (
     mean_targets,
     teacher_runs,
 )
-from edgedigits.train.epochs import EpochResult, best_epoch
+from edgedigits.train.epochs import EpochResult, best_epoch, kept_epoch
 from edgedigits.train.finetuning import (
     choosing_pictures,
     crops_to_learn,
@@ -71,7 +71,8 @@ class TrainResult:
     Attributes:
         run: the run folder.
         plan: how it was done.
-        epochs: every epoch; best: the one that ``model.keras`` holds.
+        epochs: every epoch; best: the one that ``model.keras`` holds, which is the last one where
+            the plan says to keep that.
         train_accuracy, train_loss: of the best model on the pictures it learnt from, as they are:
             without augmentation and dropout.
         validation_accuracy, validation_loss: on the pictures the best epoch was chosen by.
@@ -193,7 +194,7 @@ def resume(
     data = load_run_data(run, data_dir=data_dir, progress=progress)
     teachers = _teachers(made)
     steps = steps_of(data.train, made.batch_size, replayed(data, made))
-    checkpoint = load_checkpoint(run, steps, _finisher(made))
+    checkpoint = load_checkpoint(run, steps, _finisher(made), made.keep)
     if checkpoint is None:
         return _train(run, made, data, _first_model(made, progress), teachers, (), progress)
     progress.say(f"resuming {path} after epoch {len(checkpoint.results)} of {made.epochs}")
@@ -287,7 +288,7 @@ def _train(
 
     def after_epoch(so_far: tuple[EpochResult, ...]) -> bool:
         ends = len(so_far) == made.epochs or _enough(so_far, made.early_stopping)
-        save_epoch(run, model, so_far, last=ends, finished=_finisher(made))
+        save_epoch(run, model, so_far, last=ends, finished=_finisher(made), keep=made.keep)
         results[:] = so_far
         return ends
 
@@ -329,10 +330,10 @@ def _train(
             )
         return _finish(run, made, data, tuple(results), progress)
     except KeyboardInterrupt:
-        progress.say(f"interrupted {_left(run, results)}")
+        progress.say(f"interrupted {_left(run, made, results)}")
         raise
     except RunError:
-        progress.say(f"stopped {_left(run, results)}")
+        progress.say(f"stopped {_left(run, made, results)}")
         raise
 
 
@@ -349,17 +350,17 @@ def _enough(results: tuple[EpochResult, ...], patience: int) -> bool:
     return bool(patience and results and len(results) - best_epoch(results).epoch >= patience)
 
 
-def _left(run: RunFolder, results: list[EpochResult]) -> str:
+def _left(run: RunFolder, made: Plan, results: list[EpochResult]) -> str:
     """What a training that ended early leaves, and how to go on with it."""
     if not results:
         return (
             f"before the first epoch was complete: {run.path} holds no model yet; "
             f"{resume_command(run.path)} begins again"
         )
-    best = best_epoch(results)
+    kept = kept_epoch(results, made.keep)
     return (
-        f"after {len(results)} complete epochs: {run.model_file()} holds the best one (epoch "
-        f"{best.epoch}, validation accuracy {best.val_accuracy:.4f}); "
+        f"after {len(results)} complete epochs: {run.model_file()} holds the {made.keep} one "
+        f"(epoch {kept.epoch}, validation accuracy {kept.val_accuracy:.4f}); "
         f"{resume_command(run.path)} goes on"
     )
 
@@ -383,7 +384,7 @@ def _finish(
         run=run,
         plan=made,
         epochs=results,
-        best=best_epoch(results),
+        best=kept_epoch(results, made.keep),
         train_accuracy=train_accuracy,
         train_loss=train_loss,
         validation_accuracy=validation_accuracy,
