@@ -47,11 +47,15 @@ ENOUGH_SEEDS = 3
 
 KIB = 1024
 AIMS = (
-    *(("mnist", 8 * KIB, 0.9925), ("mnist", 16 * KIB, 0.9955), ("mnist", 32 * KIB, 0.9970)),
-    *(("mnist", 64 * KIB, 0.9975), ("mnist", None, 0.9980)),
-    *(("fashion-mnist", 32 * KIB, 0.925), ("fashion-mnist", 64 * KIB, 0.935)),
-    ("fashion-mnist", 256 * KIB, 0.945),
-)  # data, bytes at most, mean test accuracy at least
+    ("mnist", 8 * KIB, 0.9925, "mnist-8k"),
+    ("mnist", 16 * KIB, 0.9955, "mnist-16k"),
+    ("mnist", 32 * KIB, 0.9970, "mnist-32k"),
+    ("mnist", 64 * KIB, 0.9975, "mnist-32k"),
+    ("mnist", None, 0.9980, "mnist-32k"),
+    ("fashion-mnist", 32 * KIB, 0.925, "fashion-32k"),
+    ("fashion-mnist", 64 * KIB, 0.935, "fashion-64k"),
+    ("fashion-mnist", 256 * KIB, 0.945, "fashion-256k"),
+)  # data, bytes at most, mean test accuracy at least, and the file made for it
 
 Document = dict[str, Any]
 
@@ -191,37 +195,31 @@ def with_latency(rows: list[Document], files: list[Path], reference: Path | None
 
 
 def judged(rows: list[Document]) -> list[Document]:
-    """Each aim beside the file that answers it: the one whose validation accuracy is best.
+    """Each aim beside the file that was made for it.
 
-    ``met`` is None where the file's notes hold fewer than three seeds, or there is no file.
+    Named beforehand, not chosen here: the files are not all validated by the same pictures, so that
+    their validation accuracies cannot be held against each other. ``met`` is None where the file's
+    notes hold fewer than three seeds, or it was not measured.
     """
+    by_name = {entry["name"]: entry for entry in rows}
     results = []
-    for data, limit, aim in AIMS:
-        fitting = [
-            entry
-            for entry in rows
-            if entry["data"] == data and (limit is None or entry["bytes"] <= limit)
-        ]
-        best = max(fitting, key=_validation, default=None)
-        tests = [] if best is None else [seed["test_accuracy"] for seed in best["seeds"]]
+    for data, limit, aim, name in AIMS:
+        made = by_name.get(name)
+        tests = [] if made is None else [seed["test_accuracy"] for seed in made["seeds"]]
         enough = len(tests) >= ENOUGH_SEEDS
+        fits = made is not None and (limit is None or made["bytes"] <= limit)
         results.append(
             {
                 "data": data,
                 "limit": limit,
                 "aim": aim,
-                "name": None if best is None else best["name"],
-                "bytes": None if best is None else best["bytes"],
+                "name": None if made is None else name,
+                "bytes": None if made is None else made["bytes"],
                 "test_accuracies": tests,
-                "met": bool(round(statistics.fmean(tests), 6) >= aim) if enough else None,
+                "met": fits and round(statistics.fmean(tests), 6) >= aim if enough else None,
             }
         )
     return results
-
-
-def _validation(entry: Document) -> tuple[float, int]:
-    found = [seed["validation_accuracy"] for seed in entry["seeds"]]
-    return (statistics.fmean(found) if found else 0.0, entry["bytes"])
 
 
 def measure(files: list[Path], reference: Path | None) -> Document:
