@@ -32,6 +32,7 @@ from edgedigits.train import (
     train,
     training,
 )
+from edgedigits.train.result import finish
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("tensorflow")]
 
@@ -113,7 +114,7 @@ def test_a_crash_between_any_two_files_leaves_a_consistent_run(
         elif lost == "last model":
             patch.setattr(state, "save_model", crash_at("model", 3, state.save_model))
         else:
-            patch.setattr(training, "_finish", crash_at("results", 1, training._finish))
+            patch.setattr(training, "finish", crash_at("results", 1, finish))
         with pytest.raises(_CrashError):
             train(settings, run.path)
     before = load_history(run)

@@ -3,9 +3,10 @@
 from edgedigits.train.epochs import BestWeights, EpochResult, best_epoch
 from edgedigits.train.fitting import fit, measure, scores
 from edgedigits.train.importing import ImportResult, import_model
+from edgedigits.train.result import TrainResult
 from edgedigits.train.settings import TrainSettings
 from edgedigits.train.state import load_history, save_model
-from edgedigits.train.training import TrainResult, resume, train
+from edgedigits.train.training import resume, train
 
 __all__ = [
     "BestWeights",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from edgedigits.data.registry import NAMES as DATA_NAMES
 from edgedigits.data.registry import load_data
 from edgedigits.errors import RunError, UsageError
 from edgedigits.files import file_digest, write_text
-from edgedigits.keras_files import load_keras
 from edgedigits.models.build import build, fold
 from edgedigits.models.registry import get_model
 from edgedigits.new_run import check_new_run, create_run
@@ -47,10 +46,10 @@ from edgedigits.train.finetuning import (
 from edgedigits.train.fitting import (
     check_labels,
     fit,
-    measure,
     steps_of,
 )
 from edgedigits.train.lessons import lessons
+from edgedigits.train.result import TrainResult, finish
 from edgedigits.train.settings import Plan, TrainSettings, plan, recorded_plan
 from edgedigits.train.splitting import split_for
 from edgedigits.train.starting import init_file, start_from
@@ -62,52 +61,6 @@ from edgedigits.train.state import (
 )
 
 PACKAGES = ("tensorflow", "tf-keras", "numpy", "opencv-python-headless")
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """A finished training.
-
-    Attributes:
-        run: the run folder.
-        plan: how it was done.
-        epochs: every epoch; best: the one that ``model.keras`` holds, which is the last one where
-            the plan says to keep that.
-        train_accuracy, train_loss: of the best model on the pictures it learnt from, as they are:
-            without augmentation and dropout.
-        validation_accuracy, validation_loss: on the pictures the best epoch was chosen by.
-        test_accuracy, test_loss: on the test part; None where that has no labels.
-        stopped_early: whether the training ended before its last epoch.
-        notes: what was said of the data.
-    """
-
-    run: RunFolder
-    plan: Plan
-    epochs: tuple[EpochResult, ...]
-    best: EpochResult
-    train_accuracy: float
-    train_loss: float
-    validation_accuracy: float
-    validation_loss: float
-    test_accuracy: float | None
-    test_loss: float | None
-    stopped_early: bool
-    notes: tuple[str, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """As in ``run.json``, and as ``edgedigits train --json`` prints it."""
-        return {
-            "epochs": len(self.epochs),
-            "best_epoch": self.best.epoch,
-            "stopped_early": self.stopped_early,
-            "train_accuracy": self.train_accuracy,
-            "train_loss": self.train_loss,
-            "validation_accuracy": self.validation_accuracy,
-            "validation_loss": self.validation_loss,
-            "test_accuracy": self.test_accuracy,
-            "test_loss": self.test_loss,
-            "seconds": sum(epoch.seconds for epoch in self.epochs),
-        }
 
 
 def train(
@@ -328,7 +281,7 @@ def _train(
                 after_epoch=after_epoch,
                 what=f"training {made.model}",
             )
-        return _finish(run, made, data, tuple(results), progress)
+        return finish(run, made, data, tuple(results), progress)
     except KeyboardInterrupt:
         progress.say(f"interrupted {_left(run, made, results)}")
         raise
@@ -363,40 +316,6 @@ def _left(run: RunFolder, made: Plan, results: list[EpochResult]) -> str:
         f"(epoch {kept.epoch}, validation accuracy {kept.val_accuracy:.4f}); "
         f"{resume_command(run.path)} goes on"
     )
-
-
-def _finish(
-    run: RunFolder,
-    made: Plan,
-    data: RunData,
-    results: tuple[EpochResult, ...],
-    progress: Progress,
-) -> TrainResult:
-    progress.update("measuring the best model", 0, None)
-    shape = get_model(made.model).input_shape
-    model = load_keras(run.model_file())
-    train_loss, train_accuracy = measure(model, data.train, shape)
-    validation_loss, validation_accuracy = measure(model, data.validation, shape)
-    test_loss = test_accuracy = None
-    if data.test.labels is not None:
-        test_loss, test_accuracy = measure(model, data.test, shape)
-    result = TrainResult(
-        run=run,
-        plan=made,
-        epochs=results,
-        best=kept_epoch(results, made.keep),
-        train_accuracy=train_accuracy,
-        train_loss=train_loss,
-        validation_accuracy=validation_accuracy,
-        validation_loss=validation_loss,
-        test_accuracy=test_accuracy,
-        test_loss=test_loss,
-        stopped_early=len(results) < made.epochs,
-        notes=data.notes,
-    )
-    run.update_manifest(training={"complete": True, "results": result.to_json()})
-    checkpoint_file(run).unlink(missing_ok=True)
-    return result
 
 
 def summary_text(model: Any) -> str:
