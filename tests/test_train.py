@@ -229,17 +229,20 @@ def test_the_model_kept_is_that_of_the_best_epoch(trained: TrainResult) -> None:
 
 @pytest.mark.slow
 def test_the_last_epoch_is_kept_where_that_is_asked_for(tmp_path: Path, npz: Path) -> None:
-    """A learning rate that ruins the model at once: its first epoch stays the best for good."""
-    settings = TrainSettings("tiny-cnn", str(npz), epochs=2, batch_size=8, seed=4)
-    first = train(settings, tmp_path / "first").run
-    ruined = replace(
-        settings, init=str(first.path), epochs=3, learning_rate=0.3, schedule="cosine", keep="last"
-    )
-    result = train(ruined, tmp_path / "last")
-    assert best_epoch(result.epochs).epoch < 3  # else this test says nothing
-    assert result.best.epoch == 3
-    assert json.loads(result.run.history_file.read_text())["best_epoch"] == 3
-    assert result.to_json()["best_epoch"] == 3
+    """With a learning rate that ruins the model, so that luck alone makes the last one the best."""
+    for seed in range(4, 8):
+        result = train(
+            TrainSettings(
+                "tiny-cnn", str(npz), epochs=6, learning_rate=0.3, seed=seed, keep="last"
+            ),
+            tmp_path / str(seed),
+        )
+        if best_epoch(result.epochs).epoch < 6:
+            break
+    assert best_epoch(result.epochs).epoch < 6  # else this test says nothing
+    assert result.best.epoch == 6
+    assert json.loads(result.run.history_file.read_text())["best_epoch"] == 6
+    assert result.to_json()["best_epoch"] == 6
     kept = measure(
         load_keras(result.run.model_file()), load_run_data(result.run).validation, (28, 28, 1)
     )

@@ -13,11 +13,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from helpers_training import small_npz
+from helpers_training import random_weights, small_npz
 
 from edgedigits.errors import RunError, UsageError
 from edgedigits.keras_files import load_keras
+from edgedigits.models.build import build
+from edgedigits.models.registry import get_model
+from edgedigits.new_run import create_run
 from edgedigits.run import RunFolder, open_run
 from edgedigits.run_data import load_run_data
 from edgedigits.train import (
@@ -32,6 +36,7 @@ from edgedigits.train import (
     train,
     training,
 )
+from edgedigits.train.epochs import Keep
 from edgedigits.train.result import finish
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("tensorflow")]
@@ -124,6 +129,33 @@ def test_a_crash_between_any_two_files_leaves_a_consistent_run(
     assert result.best == best_epoch(load_history(run))
     assert result.validation_accuracy == result.best.val_accuracy
     assert not state.checkpoint_file(run).exists()
+
+
+def test_the_model_of_the_kept_epoch_is_written_and_written_again_after_a_crash(
+    tmp_path: Path,
+) -> None:
+    """The second of two epochs is the worse one; a crash leaves the first one's model behind."""
+    models = [build(get_model("tiny-cnn")) for _ in range(2)]
+    pixels = np.zeros((1, 28, 28, 1), np.float32) + 0.5
+    for seed, model in enumerate(models):
+        random_weights(model, seed)
+    first, second = (model(pixels).numpy() for model in models)
+    results = tuple(EpochResult(i, 1.0, 0.5, 1.0, 1 - 0.1 * i, 0.001, 1.0) for i in (1, 2))
+    keeps: tuple[tuple[Keep, Any], ...] = (("best", first), ("last", second))
+    for keep, expected in keeps:
+        run = create_run(tmp_path / keep)
+        state.save_epoch(run, models[0], results[:1], keep=keep)
+        behind = run.model_file().read_bytes()
+        state.save_epoch(run, models[1], results, last=True, keep=keep)
+        np.testing.assert_allclose(load_keras(run.model_file())(pixels), expected, atol=1e-6)
+        run.model_file().write_bytes(behind)
+        checkpoint = state.load_checkpoint(run, 1, keep=keep)
+        assert checkpoint is not None
+        assert checkpoint.results == results
+        np.testing.assert_allclose(load_keras(run.model_file())(pixels), expected, atol=1e-6)
+        assert json.loads(run.history_file.read_text())["best_epoch"] == (
+            1 if keep == "best" else 2
+        )
 
 
 @pytest.fixture
