@@ -254,7 +254,7 @@ def _check(settings: TrainSettings, made: Plan) -> None:
     if made.early_stopping and made.keep == "last":
         raise UsageError(
             "--early-stopping and --keep last exclude each other: one goes by the validation part, "
-            "the other does not"
+            "the other does not; leave one out"
         )
     if not 0 < made.augment_strength <= 1:
         raise UsageError(
