@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -37,9 +37,13 @@ def _missing_data() -> str:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs the real data where it is missing, but fail where it was promised."""
     if item.get_closest_marker("shared") and (reason := _missing_data()):
-        if os.environ.get("EDGEDIGITS_REQUIRE_DATA") == "1":
-            pytest.fail(f"the real data is required, but {reason}")
-        pytest.skip(reason)
+        _lacking(reason)
+
+
+def _lacking(reason: str) -> NoReturn:
+    if os.environ.get("EDGEDIGITS_REQUIRE_DATA") == "1":
+        pytest.fail(f"the real data is required, but {reason}")
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
@@ -55,9 +59,7 @@ def data_part(data_dir: Path) -> Callable[[str], Path]:
     def part(name: str) -> Path:
         folder = data_dir / name
         if not folder.is_dir():
-            if os.environ.get("EDGEDIGITS_REQUIRE_DATA") == "1":
-                pytest.fail(f"the real data is required, but {data_dir} lacks {name}")
-            pytest.skip(f"{data_dir} lacks {name}")
+            _lacking(f"{data_dir} lacks {name}")
         return folder
 
     return part
@@ -113,12 +115,19 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory, run_cli: RunCli) -> Pa
 
 @pytest.fixture(scope="session")
 def exported_run(trained_run: Path, run_cli: RunCli) -> Path:
-    """The same run with every variant exported, as if pruned also. Copy it to change it."""
+    """The same run with every variant exported, as if pruned also. Copy it to change it.
+
+    As on a machine without the Edge TPU's compiler, whether this one has it or not.
+    """
     run = trained_run.with_name("exported")
     shutil.copytree(trained_run, run)
     shutil.copy(run / "model.keras", run / "pruned.keras")
     options = ["--all", "--int16x8", "--edgetpu", "--qat-epochs", 1, "--json"]
-    code, out, error = run_cli("export", run, *options)
+    folders = os.environ["PATH"].split(os.pathsep)
+    without = [each for each in folders if not (Path(each) / "edgetpu_compiler").exists()]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", os.pathsep.join(without))
+        code, out, error = run_cli("export", run, *options)
     assert code == 0, error
     (run / "export.json").write_text(out)
     return run

@@ -25,9 +25,9 @@ class TrainResult:
         plan: how it was done.
         epochs: every epoch; best: the one that ``model.keras`` holds, which is the last one where
             the plan says to keep that.
-        train_accuracy, train_loss: of the best model on the pictures it learnt from, as they are:
+        train_accuracy, train_loss: of the kept model on the pictures it learnt from, as they are:
             without augmentation and dropout.
-        validation_accuracy, validation_loss: on the pictures the best epoch was chosen by.
+        validation_accuracy, validation_loss: on the validation part.
         test_accuracy, test_loss: on the test part; None where that has no labels.
         stopped_early: whether the training ended before its last epoch.
         notes: what was said of the data.
@@ -79,7 +79,7 @@ def finish(
     Raises:
         RunError: the manifest cannot be written.
     """
-    progress.update("measuring the best model", 0, None)
+    progress.update("measuring the kept model", 0, None)
     shape = get_model(made.model).input_shape
     model = load_keras(run.model_file())
     train_loss, train_accuracy = measure(model, data.train, shape)
