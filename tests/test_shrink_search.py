@@ -8,9 +8,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -331,6 +333,35 @@ def test_two_workers_share_a_database_and_one_is_killed(database: str, tmp_path:
     workers = {json.dumps(one.candidate.params(DENSE)): one.worker for one in found}
     assert len(set(workers.values())) == 2
     assert workers[by_killed[0]] == workers[by_killed[1]] != workers[by_killed[2]]
+
+
+def _opened_at_once(url: str, folder: Path, workers: int = 4) -> list[str]:
+    """Of workers that open a new database at the same moment: what each then knows of its study."""
+    start = threading.Barrier(workers)
+
+    def work(number: int) -> str:
+        start.wait()
+        with open_study("test", folder, url) as study:
+            study.set_user_attr(f"worker {number}", number)
+            return str(study.study_name)
+
+    with ThreadPoolExecutor(workers) as pool:
+        names = list(pool.map(work, range(workers)))
+    with open_study("test", folder, url) as study:
+        assert len(study.user_attrs) == workers
+    return names
+
+
+def test_workers_that_start_at_the_same_moment(tmp_path: Path) -> None:
+    for attempt in range(3):
+        url = f"sqlite:///{tmp_path}/{attempt}.db"
+        assert _opened_at_once(url, tmp_path) == ["test"] * 4
+
+
+@needs_postgres
+def test_workers_that_start_at_the_same_moment_on_a_server(tmp_path: Path) -> None:
+    with postgres() as url:
+        assert _opened_at_once(url, tmp_path) == ["test"] * 4
 
 
 @needs_postgres

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import random
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -116,16 +117,18 @@ def _cut_unfinished_line(path: Path) -> None:
 
 
 def _new_or_not(connect: Callable[[], Any]) -> Any:
-    """Connect; of two workers that make the tables at the same moment one has to look again."""
-    from sqlalchemy.exc import IntegrityError, ProgrammingError
+    """Connect; of workers that make the tables at the same moment all but one look again."""
+    from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return connect()
-        except (IntegrityError, ProgrammingError):
-            if attempt == ATTEMPTS:
+        except (IntegrityError, ProgrammingError, OperationalError) as error:
+            # SQLite and MySQL report a table that is there as they report a server that is not.
+            other = isinstance(error, OperationalError) and "already exists" not in str(error)
+            if other or attempt == ATTEMPTS:
                 raise
-            time.sleep(attempt * 0.2 * (1 + os.getpid() % 7))
+            time.sleep(attempt * random.uniform(0.2, 1.0))
     return None
 
 
