@@ -53,9 +53,11 @@ from edgedigits.run import RunFolder
 from edgedigits.run_data import RunData, apply_split
 from edgedigits.tf_loader import import_tf_keras
 from edgedigits.train.averaging import averaged
+from edgedigits.train.batches import statistics_inputs
 from edgedigits.train.distillation import Teacher, load_teacher, mean_targets, teachers_split
-from edgedigits.train.fitting import fit, measure
+from edgedigits.train.fitting import fit
 from edgedigits.train.lessons import lessons
+from edgedigits.train.measuring import measure
 from edgedigits.train.schedules import Schedule
 from edgedigits.train.state import save_model
 
@@ -205,7 +207,11 @@ def trained(variant: Variant, given: Lesson, epochs: int, seed: int) -> Any:
         epochs -= first
     fit(model, *parts, epochs=epochs, seed=seed, **common)
     if variant.average:
-        with averaged(model):
+        change = None if variant.strength is None else DIGITS.scaled(variant.strength)
+        inputs = statistics_inputs(
+            given.data.train, seed=seed, augmentation=change, input_shape=spec.input_shape
+        )
+        with averaged(model, inputs):
             kept = model.get_weights()
         model.set_weights(kept)
     return model

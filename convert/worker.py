@@ -281,7 +281,7 @@ def _calibration_digest(calibration: str) -> str:
 
 
 def _output_kind(job: Job, task: Task) -> str:
-    from edgedigits.train.fitting import are_probabilities
+    from edgedigits.train.measuring import are_probabilities
 
     values = job.inputs(task.calibration)[:32]
     outputs = np.asarray(job.model(task.source)(values, training=False), dtype=np.float32)

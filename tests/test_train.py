@@ -29,8 +29,10 @@ from edgedigits.train import (
     measure,
     train,
 )
+from edgedigits.train.batches import training_batches
 from edgedigits.train.epochs import kept_epoch
-from edgedigits.train.fitting import check_labels, loss_and_accuracy, training_batches
+from edgedigits.train.fitting import check_labels
+from edgedigits.train.measuring import loss_and_accuracy
 from edgedigits.train.settings import plan
 
 pytestmark = pytest.mark.xdist_group("tensorflow")

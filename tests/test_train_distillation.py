@@ -179,7 +179,7 @@ def test_lessons_hold_the_answer_to_each_very_copy(
 
 
 def test_each_epoch_learns_one_view(taught: tuple[Path, RunFolder]) -> None:
-    from edgedigits.train.fitting import training_batches
+    from edgedigits.train.batches import training_batches
     from edgedigits.train.lessons import Lessons
 
     pictures = some_digits(6)

@@ -1,8 +1,9 @@
 """Training: settings, fitting with every step reported, and a state that survives a kill."""
 
 from edgedigits.train.epochs import BestWeights, EpochResult, best_epoch
-from edgedigits.train.fitting import fit, measure, scores
+from edgedigits.train.fitting import fit
 from edgedigits.train.importing import ImportResult, import_model
+from edgedigits.train.measuring import measure, scores
 from edgedigits.train.result import TrainResult
 from edgedigits.train.settings import TrainSettings
 from edgedigits.train.state import load_history, save_model

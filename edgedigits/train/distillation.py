@@ -24,7 +24,7 @@ from edgedigits.progress import SILENT, Progress
 from edgedigits.run import RunFolder
 from edgedigits.run_data import Split, load_split
 from edgedigits.tf_loader import import_tf_keras
-from edgedigits.train.fitting import probabilities
+from edgedigits.train.measuring import probabilities
 
 TEACHER_WEIGHT = 0.9  # of the teacher's answer; the label has the rest
 VIEWS = 6  # changed copies of each picture that the teacher answers for

@@ -23,7 +23,7 @@ from edgedigits.progress import SILENT, Progress
 from edgedigits.run import RunFolder, open_run
 from edgedigits.run_crops import RunCrops, joined, load_run_crops, without
 from edgedigits.run_data import RunData, Split, choose_split, load_split
-from edgedigits.train.fitting import Picked
+from edgedigits.train.batches import Picked
 from edgedigits.train.settings import OLDER, Plan, TrainSettings
 from edgedigits.zoo import zoo_files
 

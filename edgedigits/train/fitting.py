@@ -4,128 +4,29 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgedigits.augment import Augmentation, augment
+from edgedigits.augment import Augmentation
 from edgedigits.data.dataset import Pictures
 from edgedigits.errors import DataError, TrainingError
-from edgedigits.model_input import Range, Shape, model_input
+from edgedigits.model_input import Range, Shape
 from edgedigits.progress import SILENT, Progress
 from edgedigits.tf_loader import import_tf_keras
-from edgedigits.train.averaging import MOMENTUM, averaged
+from edgedigits.train.averaging import MOMENTUM, averaged, averaging_adam
+from edgedigits.train.batches import Picked, statistics_inputs, training_batches
 from edgedigits.train.epochs import EpochResult
+from edgedigits.train.measuring import EVALUATION_BATCH, are_probabilities, measure, scores
 from edgedigits.train.schedules import Schedule, falling
 
 if TYPE_CHECKING:
     from edgedigits.train.lessons import Lessons
 
-EVALUATION_BATCH = 256
-AUGMENTED_AT_ONCE = 256  # pictures; one call costs about 0.4 ms beside its pictures
 SECONDS_BETWEEN_UPDATES = 0.1
-
-Picked = Callable[[int], NDArray[np.int64]]  # from an epoch to positions of pictures
-
-
-def training_batches(
-    pictures: Pictures,
-    *,
-    batch_size: int,
-    epochs: range,
-    seed: int,
-    augmentation: Augmentation | None,
-    input_shape: Shape,
-    input_range: Range,
-    targets: NDArray[np.float32] | None = None,
-    lessons: Lessons | None = None,
-    picked: Picked | None = None,
-) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64] | NDArray[np.float32]]]:
-    """All steps of some epochs, each epoch in an order that follows from seed and epoch alone.
-
-    Yields:
-        float32 ``[b, *input_shape]`` and int64 ``[b]``, the labels, or float32 ``[b, classes]``,
-        the targets; the last step of an epoch may be smaller. Lessons are used as they are, one
-        view an epoch, in place of pictures, augmentation and targets.
-    """
-    labels = pictures.labels
-    assert labels is not None
-    together = batch_size * max(1, AUGMENTED_AT_ONCE // batch_size)
-    for epoch in epochs:
-        view = 0 if lessons is None else (epoch - 1) % len(lessons.images)
-        # read at once: picked one by one from a file that the system does not keep, they cost more
-        source = pictures.images if lessons is None else np.array(lessons.images[view])
-        rng = np.random.default_rng([seed, epoch])
-        order = rng.permutation(len(pictures) if picked is None else picked(epoch))
-        for start in range(0, len(order), together):
-            chosen = order[start : start + together]
-            images = source[chosen]
-            wanted: NDArray[np.int64] | NDArray[np.float32]
-            if lessons is not None:
-                wanted = lessons.targets(view, chosen)
-            else:
-                wanted = labels[chosen] if targets is None else targets[chosen]
-                if augmentation is not None:
-                    images = augment(images, rng, augmentation)
-            for step in range(0, len(chosen), batch_size):
-                part = slice(step, step + batch_size)
-                yield model_input(images[part], input_shape, input_range), wanted[part]
-
-
-def scores(
-    model: Any, pictures: Pictures, input_shape: Shape, input_range: Range = (0.0, 1.0)
-) -> NDArray[np.float32]:
-    """The model's outputs, float32 ``[n, classes]``: probabilities or logits, as it gives them."""
-    parts = [
-        np.asarray(
-            model.predict_on_batch(
-                model_input(
-                    pictures.images[start : start + EVALUATION_BATCH], input_shape, input_range
-                )
-            ),
-            dtype=np.float32,
-        )
-        for start in range(0, len(pictures), EVALUATION_BATCH)
-    ]
-    return np.concatenate(parts)
-
-
-def are_probabilities(outputs: NDArray[np.float32]) -> bool:
-    """Whether every row is a distribution: nothing below 0, summing to 1."""
-    return bool((outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
-
-
-def probabilities(outputs: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Outputs as float64 probabilities: as they are, or the softmax of logits."""
-    wide = outputs.astype(np.float64)
-    if are_probabilities(outputs):
-        return wide
-    wide = np.exp(wide - wide.max(axis=1, keepdims=True))
-    return np.asarray(wide / wide.sum(axis=1, keepdims=True))
-
-
-def loss_and_accuracy(
-    outputs: NDArray[np.float32], labels: NDArray[np.int64]
-) -> tuple[float, float]:
-    """Mean cross-entropy in nats, and share of right answers, of probabilities or logits.
-
-    Args:
-        outputs: float32 ``[n, classes]``. labels: int64 ``[n]``.
-    """
-    true = probabilities(outputs)[np.arange(len(labels)), labels]
-    loss = -np.log(np.maximum(true, 1e-7)).mean()
-    return float(loss), float((outputs.argmax(axis=1) == labels).mean())
-
-
-def measure(
-    model: Any, pictures: Pictures, input_shape: Shape, input_range: Range = (0.0, 1.0)
-) -> tuple[float, float]:
-    """Loss and accuracy of a model on labelled pictures, as :func:`loss_and_accuracy`."""
-    assert pictures.labels is not None
-    return loss_and_accuracy(scores(model, pictures, input_shape, input_range), pictures.labels)
 
 
 def check_labels(pictures: Pictures, classes: int, what: str) -> None:
@@ -189,7 +90,9 @@ def fit(
         seed: of order and augmentation; the model's own weights are not touched by it.
         schedule: how the learning rate falls over all steps.
         average: keep a running mean of the weights and measure the model that has it, see
-            :func:`edgedigits.train.averaging.averaged`; the model itself ends with its own.
+            :func:`edgedigits.train.averaging.averaged`. Within an epoch and after it the model
+            has its own weights; when all is done, Keras leaves the mean in it, but the batch
+            normalisation of the last steps.
         augmentation: how training pictures are changed; None: not at all.
         targets: float32 ``[n, classes]``, what to answer for each picture; None: its label.
         lessons: what to learn from instead of training pictures, augmentation and targets.
@@ -223,16 +126,32 @@ def fit(
         losses = tf_keras.losses
         dense = targets is not None or lessons is not None
         loss = losses.CategoricalCrossentropy if dense else losses.SparseCategoricalCrossentropy
+        if average:
+            optimizer = averaging_adam()(rate, use_ema=True, ema_momentum=MOMENTUM)
+        else:
+            optimizer = tf_keras.optimizers.Adam(rate)
         model.compile(
-            optimizer=tf_keras.optimizers.Adam(rate, use_ema=average, ema_momentum=MOMENTUM),
+            optimizer=optimizer,
             loss=loss(from_logits=logits),
             metrics=["accuracy"],
         )
     if len(done) >= epochs:
         return tuple(done)
 
+    shown = (
+        statistics_inputs(
+            train,
+            seed=seed,
+            augmentation=augmentation,
+            input_shape=input_shape,
+            input_range=input_range,
+        )
+        if average
+        else None
+    )
+
     def measured() -> tuple[float, float]:
-        with averaged(model) if average else nullcontext():
+        with nullcontext() if shown is None else averaged(model, shown):
             return measure(model, validation, input_shape, input_range)
 
     watcher = _Watcher(

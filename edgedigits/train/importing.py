@@ -20,7 +20,8 @@ from edgedigits.progress import SILENT, Progress
 from edgedigits.provenance import command_line, host_facts, package_versions
 from edgedigits.run import RunFolder
 from edgedigits.run_data import apply_split, choose_split, data_record
-from edgedigits.train.fitting import check_labels, measure
+from edgedigits.train.fitting import check_labels
+from edgedigits.train.measuring import measure
 from edgedigits.train.settings import VALIDATION
 from edgedigits.train.training import PACKAGES
 

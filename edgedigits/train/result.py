@@ -11,7 +11,7 @@ from edgedigits.progress import Progress
 from edgedigits.run import RunFolder
 from edgedigits.run_data import RunData
 from edgedigits.train.epochs import EpochResult, kept_epoch
-from edgedigits.train.fitting import measure
+from edgedigits.train.measuring import measure
 from edgedigits.train.settings import Plan
 from edgedigits.train.state import checkpoint_file
 

@@ -22,6 +22,7 @@ from edgedigits.errors import RunError
 from edgedigits.files import atomic_path, read_json, write_json
 from edgedigits.run import RunFolder
 from edgedigits.tf_loader import import_tf_keras
+from edgedigits.train.averaging import averaging_adam
 from edgedigits.train.epochs import EpochResult, Keep, kept_epoch
 
 
@@ -139,6 +140,7 @@ def load_checkpoint(
     if not path.is_file():
         return None
     tf_keras = import_tf_keras()
+    averaging_adam()  # or Keras would not know it
     try:
         model = tf_keras.models.load_model(path)
     except (OSError, ValueError, AttributeError, KeyError) as error:

@@ -28,6 +28,7 @@ from edgedigits.run_data import (
 )
 from edgedigits.tf_loader import import_tf_keras
 from edgedigits.train.averaging import averaged_copy
+from edgedigits.train.batches import statistics_inputs
 from edgedigits.train.distillation import (
     Teacher,
     load_teacher,
@@ -43,11 +44,7 @@ from edgedigits.train.finetuning import (
     old_data_dir,
     replayed,
 )
-from edgedigits.train.fitting import (
-    check_labels,
-    fit,
-    steps_of,
-)
+from edgedigits.train.fitting import check_labels, fit, steps_of
 from edgedigits.train.lessons import lessons
 from edgedigits.train.result import TrainResult, finish
 from edgedigits.train.settings import Plan, TrainSettings, plan, recorded_plan
@@ -56,7 +53,6 @@ from edgedigits.train.starting import init_file, start_from
 from edgedigits.train.state import (
     checkpoint_file,
     load_checkpoint,
-    same,
     save_epoch,
 )
 
@@ -147,7 +143,7 @@ def resume(
     data = load_run_data(run, data_dir=data_dir, progress=progress)
     teachers = _teachers(made)
     steps = steps_of(data.train, made.batch_size, replayed(data, made))
-    checkpoint = load_checkpoint(run, steps, _finisher(made), made.keep)
+    checkpoint = load_checkpoint(run, steps, _finisher(made, data), made.keep)
     if checkpoint is None:
         return _train(run, made, data, _first_model(made, progress), teachers, (), progress)
     progress.say(f"resuming {path} after epoch {len(checkpoint.results)} of {made.epochs}")
@@ -238,10 +234,11 @@ def _train(
         write_text(run.path / "summary.txt", summary)
         progress.say(summary)
     results = list(done)
+    finished = _finisher(made, data)
 
     def after_epoch(so_far: tuple[EpochResult, ...]) -> bool:
         ends = len(so_far) == made.epochs or _enough(so_far, made.early_stopping)
-        save_epoch(run, model, so_far, last=ends, finished=_finisher(made), keep=made.keep)
+        save_epoch(run, model, so_far, last=ends, finished=finished, keep=made.keep)
         results[:] = so_far
         return ends
 
@@ -290,12 +287,24 @@ def _train(
         raise
 
 
-def _finisher(made: Plan) -> Callable[[Any], Any]:
+def _finisher(made: Plan, data: RunData) -> Callable[[Any], Any]:
     """From the model as trained to the model that is kept."""
-    kept = averaged_copy if made.average else same
-    if not made.normalise:
-        return kept
-    return lambda model: fold(kept(model), get_model(made.model))
+    spec = get_model(made.model)
+
+    def finished(model: Any) -> Any:
+        if shown is not None:
+            model = averaged_copy(model, shown)
+        return fold(model, spec) if made.normalise else model
+
+    shown = None
+    if made.average:
+        shown = statistics_inputs(
+            data.train,
+            seed=made.seed,
+            augmentation=made.augmentation,
+            input_shape=spec.input_shape,
+        )
+    return finished
 
 
 def _enough(results: tuple[EpochResult, ...], patience: int) -> bool:
