@@ -185,8 +185,19 @@ def test_a_bundle_is_a_file_too(bundle: Path, run_cli: RunCli, tmp_path: Path) -
         assert code == 0, error
         answers.append(json.loads(out))
     assert answers[0]["confusion"] == answers[1]["confusion"]
+    assert answers[0]["file"] == str(bundle)
     assert answers[0]["rejection"] == answers[1]["rejection"]
     assert list(tmp_path.iterdir()) == [], "the copy is gone"
+
+    for command, *options in (
+        ("inspect",),
+        ("bench", "--rounds", 1),
+        ("predict", "--data", "digits", "--out", tmp_path / "answers.csv"),
+    ):
+        code, out, error = run_cli(command, bundle, *options, "--json")
+        assert code == 0, error
+        document = json.loads(out)
+        assert document.get("rows", [document])[0]["file"] == str(bundle)
 
     broken = tmp_path / "broken.bundle"
     broken.write_bytes(bundle.read_bytes()[:-1])

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 from edgedigits.device.bundle.contents import is_bundle, open_bundle
 from edgedigits.device.bundle.verifying import write_model
 from edgedigits.zoo import resolve_file
+
+Result = TypeVar("Result", bound=Any)  # a frozen dataclass with a ``file``
 
 # Folders that are removed when the process ends; model → bundle.
 _unpacked: list[tempfile.TemporaryDirectory[str]] = []
@@ -36,6 +40,12 @@ def resolve_model(name_or_path: str | Path) -> Path:
     model = write_model(bundle, folder, f"{path.stem}.tflite")
     _bundles[model] = path
     return model
+
+
+def as_given(result: Result) -> Result:
+    """A frozen result whose ``file`` is the bundle where it was of a model unpacked from one."""
+    bundle = _bundles.get(result.file)
+    return result if bundle is None else replace(result, file=bundle)
 
 
 def name_bundles(text: str) -> str:

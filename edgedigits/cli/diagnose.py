@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -79,7 +80,7 @@ def diagnose(
 
     Example: edgedigits diagnose runs/a --variant int8
     """
-    from edgedigits.device.bundle.opening import resolve_model
+    from edgedigits.device.bundle.opening import as_given, resolve_model
     from edgedigits.diagnose import diagnose_file, diagnose_run
     from edgedigits.errors import UsageError
     from edgedigits.report.diagnosis import diagnosis_json, diagnosis_view
@@ -107,6 +108,8 @@ def diagnose(
                 data_dir=data_dir,
                 progress=shown,
             )
+            variants = tuple(as_given(one) for one in found.diagnosis.variants)
+            found = replace(found, diagnosis=replace(found.diagnosis, variants=variants))
         else:
             from edgedigits.run import open_run
 

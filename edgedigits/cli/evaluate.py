@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -65,7 +66,7 @@ def evaluate(
 
     Example: edgedigits evaluate runs/a/exports/int8.tflite --data mnist
     """
-    from edgedigits.device.bundle.opening import resolve_model
+    from edgedigits.device.bundle.opening import as_given, resolve_model
     from edgedigits.evaluate import evaluate_file
     from edgedigits.report.documents import evaluation_json
     from edgedigits.report.tables import evaluation_view
@@ -85,6 +86,7 @@ def evaluate(
 
             for picture in draw_evaluation(evaluation, part.pictures.images, out):
                 shown.say(f"written: {picture}")
+    evaluation = as_given(evaluation)
     if as_json:
         print_json(evaluation_json(evaluation))
     else:
@@ -115,7 +117,7 @@ def predict(
 
     Example: edgedigits predict int8.tflite --data mnist --out predictions.csv
     """
-    from edgedigits.device.bundle.opening import resolve_model
+    from edgedigits.device.bundle.opening import as_given, resolve_model
     from edgedigits.predict import predict_file
     from edgedigits.report.predictions import predictions_json, predictions_view
 
@@ -130,6 +132,7 @@ def predict(
             data_dir=data_dir,
             progress=shown,
         )
+    predictions = as_given(predictions)
     if as_json:
         print_json(predictions_json(predictions))
     else:
@@ -241,11 +244,11 @@ def inspect(file: FileArgument, as_json: JsonOption = False) -> None:
     Example: edgedigits inspect runs/a/exports/int8.tflite
     """
     from edgedigits.convert.inspection import inspect_file
-    from edgedigits.device.bundle.opening import resolve_model
+    from edgedigits.device.bundle.opening import as_given, resolve_model
     from edgedigits.errors import ModelFileError
     from edgedigits.report.inspection import inspection_json, inspection_view
 
-    found = inspect_file(resolve_model(file))
+    found = as_given(inspect_file(resolve_model(file)))
     if as_json:
         print_json(inspection_json(found))
     else:
@@ -286,7 +289,7 @@ def bench(
 
     Example: edgedigits bench runs/a/exports/int8.tflite --threads 1 --threads 2
     """
-    from edgedigits.device.bundle.opening import resolve_model
+    from edgedigits.device.bundle.opening import as_given, resolve_model
 
     found = [resolve_model(file) for file in files]
     if host:
@@ -299,6 +302,7 @@ def bench(
     from edgedigits.report.conversion import latency_json, latency_rows
 
     result = bench_files(found, threads=threads or [1], rounds=rounds)
+    result = replace(result, rows=tuple(as_given(row) for row in result.rows))
     if as_json:
         print_json(latency_json(result))
     else:
