@@ -290,12 +290,6 @@ def _train(
 def _finisher(made: Plan, data: RunData) -> Callable[[Any], Any]:
     """From the model as trained to the model that is kept."""
     spec = get_model(made.model)
-
-    def finished(model: Any) -> Any:
-        if shown is not None:
-            model = averaged_copy(model, shown)
-        return fold(model, spec) if made.normalise else model
-
     shown = None
     if made.average:
         shown = statistics_inputs(
@@ -304,6 +298,12 @@ def _finisher(made: Plan, data: RunData) -> Callable[[Any], Any]:
             augmentation=made.augmentation,
             input_shape=spec.input_shape,
         )
+
+    def finished(model: Any) -> Any:
+        if shown is not None:
+            model = averaged_copy(model, shown)
+        return fold(model, spec) if made.normalise else model
+
     return finished
 
 
