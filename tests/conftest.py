@@ -8,9 +8,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
+from helpers_programs import lacking
 
 if TYPE_CHECKING:
     from edgedigits.device.preview import PreviewServer
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 CliResult = tuple[int, str, str]
 RunCli = Callable[..., CliResult]
 
+DATA_PROMISED = "EDGEDIGITS_REQUIRE_DATA"  # set by .ci/run where the data lies beside the checkout
 DATA_FILES = [
     f"{part}-{kind}-ubyte.gz"
     for part in ("train", "t10k")
@@ -37,13 +39,7 @@ def _missing_data() -> str:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs the real data where it is missing, but fail where it was promised."""
     if item.get_closest_marker("shared") and (reason := _missing_data()):
-        _lacking(reason)
-
-
-def _lacking(reason: str) -> NoReturn:
-    if os.environ.get("EDGEDIGITS_REQUIRE_DATA") == "1":
-        pytest.fail(f"the real data is required, but {reason}")
-    pytest.skip(reason)
+        lacking(reason, promised=DATA_PROMISED)
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +55,7 @@ def data_part(data_dir: Path) -> Callable[[str], Path]:
     def part(name: str) -> Path:
         folder = data_dir / name
         if not folder.is_dir():
-            _lacking(f"{data_dir} lacks {name}")
+            lacking(f"{data_dir} lacks {name}", promised=DATA_PROMISED)
         return folder
 
     return part

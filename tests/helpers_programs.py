@@ -1,4 +1,4 @@
-"""Programs of the system that a test needs: skipped with its name, and in CI a failure."""
+"""What a test needs from its machine: skipped where it is lacking, and in CI a failure."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def find(name: str) -> str | None:
     return found or next((str(place) for place in places if place.is_file()), None)
 
 
-def lacking(reason: str) -> NoReturn:
-    """Skip the test with the reason; in CI, where nothing may be lacking, fail it."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
+def lacking(reason: str, promised: str = "CI") -> NoReturn:
+    """Skip the test with the reason; where this variable promises what it needs, fail it."""
+    if os.environ.get(promised):
+        pytest.fail(f"{reason}, though {promised} is set")
     pytest.skip(reason)
 
 
